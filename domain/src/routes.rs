@@ -1,0 +1,217 @@
+//! The routes of the HTTP API: one table from which the gateway is provisioned and requests are dispatched.
+
+/// What a route does; the API has one handler for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// Show the caller's profile.
+    GetUser,
+    /// Make the caller's profile, with a personal drive.
+    CreateUser,
+    /// List the caller's items.
+    ListData,
+    /// Create an item.
+    CreateData,
+    /// Create many items.
+    CreateDataBatch,
+    /// Show an item.
+    GetData,
+    /// Change an item.
+    UpdateData,
+    /// Delete an item.
+    DeleteData,
+    /// List the caller's items of one type.
+    ListDataOfType,
+    /// List the caller's memberships.
+    ListUserMembers,
+    /// List the invitations addressed to the caller.
+    ListUserInvitations,
+    /// Make a group.
+    CreateGroup,
+    /// Show a group to a member.
+    GetGroup,
+    /// Delete a group.
+    DeleteGroup,
+    /// List what a group shares, all types.
+    ListGroupData,
+    /// List what a group shares, one type.
+    ListGroupDataOfType,
+    /// List a group's members.
+    ListGroupMembers,
+    /// Remove a member from a group.
+    RemoveGroupMember,
+    /// Leave a group.
+    LeaveGroup,
+    /// List a group's invitations.
+    ListGroupInvitations,
+    /// Invite somebody into a group.
+    CreateInvitation,
+    /// Accept an invitation.
+    AcceptInvitation,
+    /// Decline an invitation.
+    DeclineInvitation,
+}
+
+/// An OAuth 2 scope that a token must carry, below the resource server's identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// See and make one's own profile, memberships and invitations.
+    Profile,
+    /// Read one's own items.
+    DataRead,
+    /// Write one's own items.
+    DataWrite,
+    /// Read groups and what they share.
+    GroupsRead,
+    /// Make groups, invite, join, leave.
+    GroupsWrite,
+}
+
+/// The identifier of the resource server that the scopes belong to.
+pub const RESOURCE_SERVER: &str = "freehold";
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] = [Self::Profile, Self::DataRead, Self::DataWrite, Self::GroupsRead, Self::GroupsWrite];
+
+    /// Its name below the resource server: `data.read`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::DataRead => "data.read",
+            Self::DataWrite => "data.write",
+            Self::GroupsRead => "groups.read",
+            Self::GroupsWrite => "groups.write",
+        }
+    }
+    /// What it allows, as the consent page says it.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Profile => "See and make your profile, memberships and invitations",
+            Self::DataRead => "Read your data",
+            Self::DataWrite => "Write and delete your data",
+            Self::GroupsRead => "Read groups and what they share",
+            Self::GroupsWrite => "Make groups, invite, join and leave",
+        }
+    }
+    /// The whole scope as tokens carry it: `freehold/data.read`.
+    pub fn full(self) -> String {
+        format!("{RESOURCE_SERVER}/{}", self.name())
+    }
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path; `{name}` is one variable segment.
+    pub path: &'static str,
+    /// The scope a token must carry.
+    pub scope: Scope,
+    /// What it does.
+    pub operation: Operation,
+}
+
+const fn route(method: &'static str, path: &'static str, scope: Scope, operation: Operation) -> Route {
+    Route { method, path, scope, operation }
+}
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/user", Scope::Profile, Operation::GetUser),
+    route("POST", "/user", Scope::Profile, Operation::CreateUser),
+    route("GET", "/user/data", Scope::DataRead, Operation::ListData),
+    route("POST", "/user/data", Scope::DataWrite, Operation::CreateData),
+    route("POST", "/user/data/batch", Scope::DataWrite, Operation::CreateDataBatch),
+    route("GET", "/user/data/{data_id}", Scope::DataRead, Operation::GetData),
+    route("PATCH", "/user/data/{data_id}", Scope::DataWrite, Operation::UpdateData),
+    route("DELETE", "/user/data/{data_id}", Scope::DataWrite, Operation::DeleteData),
+    route("GET", "/user/data/types/{type}", Scope::DataRead, Operation::ListDataOfType),
+    route("GET", "/user/members", Scope::Profile, Operation::ListUserMembers),
+    route("GET", "/user/invitations", Scope::Profile, Operation::ListUserInvitations),
+    route("POST", "/groups", Scope::GroupsWrite, Operation::CreateGroup),
+    route("GET", "/groups/{group_id}", Scope::GroupsRead, Operation::GetGroup),
+    route("DELETE", "/groups/{group_id}", Scope::GroupsWrite, Operation::DeleteGroup),
+    route("GET", "/groups/{group_id}/data", Scope::GroupsRead, Operation::ListGroupData),
+    route("GET", "/groups/{group_id}/data/types/{type}", Scope::GroupsRead, Operation::ListGroupDataOfType),
+    route("GET", "/groups/{group_id}/members", Scope::GroupsRead, Operation::ListGroupMembers),
+    route("DELETE", "/groups/{group_id}/members/{member_id}", Scope::GroupsWrite, Operation::RemoveGroupMember),
+    route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
+    route("GET", "/groups/{group_id}/invitations", Scope::GroupsRead, Operation::ListGroupInvitations),
+    route("POST", "/groups/{group_id}/invitations", Scope::GroupsWrite, Operation::CreateInvitation),
+    route("POST", "/groups/{group_id}/invitations/{invitation_id}/accept", Scope::GroupsWrite, Operation::AcceptInvitation),
+    route("POST", "/groups/{group_id}/invitations/{invitation_id}/decline", Scope::GroupsWrite, Operation::DeclineInvitation),
+];
+
+/// A request's path matched against the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match<'p> {
+    /// A route, with its variable segments in order.
+    Route(&'static Route, Vec<(&'static str, &'p str)>),
+    /// The path exists, but not with this method; these methods do.
+    WrongMethod(Vec<&'static str>),
+    /// No such path.
+    Unknown,
+}
+
+/// Finds the route of a method and a path. A fixed segment wins over a variable one.
+pub fn find<'p>(method: &str, path: &'p str) -> Match<'p> {
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let mut matches: Vec<(&'static Route, Vec<(&'static str, &'p str)>)> = ROUTES
+        .iter()
+        .filter_map(|route| variables(route.path, &segments).map(|found| (route, found)))
+        .collect();
+    let Some(fewest) = matches.iter().map(|(_, found)| found.len()).min() else { return Match::Unknown };
+    matches.retain(|(_, found)| found.len() == fewest);
+    let methods = matches.iter().map(|(route, _)| route.method).collect();
+    match matches.into_iter().find(|(route, _)| route.method == method) {
+        Some((route, found)) => Match::Route(route, found),
+        None => Match::WrongMethod(methods),
+    }
+}
+
+fn variables<'p>(template: &'static str, segments: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
+    let parts: Vec<&'static str> = template.trim_start_matches('/').split('/').collect();
+    if parts.len() != segments.len() {
+        return None;
+    }
+    let mut found = Vec::new();
+    for (part, segment) in parts.iter().zip(segments) {
+        match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) if !segment.is_empty() => found.push((name, *segment)),
+            Some(_) => return None,
+            None if part == segment => {}
+            None => return None,
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_finds_itself() {
+        for route in ROUTES {
+            let path = route.path.replace(['{', '}'], "");
+            match find(route.method, &path) {
+                Match::Route(found, _) => assert_eq!(found, route),
+                other => panic!("{} {}: {other:?}", route.method, route.path),
+            }
+        }
+    }
+
+    #[test]
+    fn a_fixed_segment_wins_over_a_variable_one() {
+        assert!(matches!(find("POST", "/user/data/batch"), Match::Route(r, _) if r.operation == Operation::CreateDataBatch));
+        assert_eq!(find("GET", "/user/data/batch"), Match::WrongMethod(vec!["POST"]));
+    }
+
+    #[test]
+    fn unknown_paths_and_methods_are_told_apart() {
+        assert_eq!(find("GET", "/nowhere"), Match::Unknown);
+        assert_eq!(find("GET", "/groups//data"), Match::Unknown);
+        assert_eq!(find("PUT", "/user"), Match::WrongMethod(vec!["GET", "POST"]));
+    }
+}

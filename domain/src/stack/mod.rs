@@ -1,0 +1,4 @@
+//! The stack: everything `stack.yaml` says, checked.
+
+mod model;
+pub use model::*;

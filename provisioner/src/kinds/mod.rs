@@ -1,0 +1,120 @@
+//! The kinds of resources, one file each, and what they have in common.
+//!
+//! Adding a kind: one file here, one line in [`all`], one use in `crate::desired`
+//! (see docs/adding-a-resource-kind.md).
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::{AwsError, Clients};
+use crate::resource::{Address, Outputs};
+
+/// What a kind needs to do its work.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The clients of one account and region.
+    pub clients: Clients,
+    /// The stack's name.
+    pub stack: String,
+    /// Tags that every resource of the stack carries; among them `freehold:stack`, by which ours are told from others'.
+    pub tags: std::collections::BTreeMap<String, String>,
+}
+
+/// What the stack's state remembers of a resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Where it stands.
+    pub address: Address,
+    /// The name or id that AWS knows it by.
+    pub physical_id: String,
+    /// The attributes that were last applied, all known.
+    pub attributes: Value,
+    /// Its outputs when it was last applied: a cache, never the truth.
+    pub outputs: Outputs,
+}
+
+/// What is really there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Read {
+    /// Nothing.
+    Missing,
+    /// The stack's own resource.
+    Owned(Observed),
+    /// Something of that name which does not carry the stack's tag. The text says what and where.
+    Foreign(String),
+}
+
+/// A resource as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The name or id that AWS knows it by.
+    pub physical_id: String,
+    /// Its attributes, in the same shape as the kind's desired document and normalised, so that an unchanged
+    /// resource compares equal. Attributes the kind cannot read back are simply left out.
+    pub attributes: Value,
+    /// Its outputs.
+    pub outputs: Outputs,
+}
+
+/// What changing one attribute means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It can be changed in place.
+    Update,
+    /// The resource must be deleted and made again; nothing that people own is lost.
+    Replace,
+    /// The resource would have to be made again, and it holds data: refused.
+    Blocked,
+}
+
+/// One kind of resource. Everything but `classify` and `serial_key` talks to AWS.
+///
+/// Guarantees a kind gives: `converge` may be called again after any crash and finishes what an earlier call began
+/// (it observes before it acts, so creating, resuming, adopting and updating are the same code); `delete` of what is
+/// not there succeeds; each waits until what it did can be relied on by those who depend on it.
+pub trait Kind: Send + Sync {
+    /// Its name in addresses: `table`.
+    fn name(&self) -> &'static str;
+
+    /// Finds out what is there. `desired` may still hold unknown values; kinds look a resource up by `recorded`'s id
+    /// or by its deterministic name, never by something unknown.
+    fn read<'a>(
+        &'a self,
+        ctx: &'a Context,
+        address: &'a Address,
+        desired: &'a Value,
+        recorded: Option<&'a Recorded>,
+    ) -> BoxFuture<'a, Result<Read, AwsError>>;
+
+    /// What changing the attribute at this path (`billing/mode`) would mean.
+    fn classify(&self, path: &str) -> Effect;
+
+    /// Attributes whose change does not count as one, because AWS does not give them back.
+    fn write_only(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes it so: creates or updates until it is as desired (all known), and returns its outputs.
+    fn converge<'a>(
+        &'a self,
+        ctx: &'a Context,
+        address: &'a Address,
+        desired: &'a Value,
+        recorded: Option<&'a Recorded>,
+    ) -> BoxFuture<'a, Result<Observed, AwsError>>;
+
+    /// Deletes it and waits until it is gone.
+    fn delete<'a>(&'a self, ctx: &'a Context, recorded: &'a Recorded) -> BoxFuture<'a, Result<(), AwsError>>;
+
+    /// Calls on resources with the same key must not overlap (one function, one API).
+    fn serial_key(&self, _address: &Address, _attributes: &Value) -> Option<String> {
+        None
+    }
+
+    /// Whether it holds what people own, so that losing it must be confirmed.
+    fn holds_data(&self) -> bool {
+        false
+    }
+}
