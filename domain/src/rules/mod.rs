@@ -1,1 +1,169 @@
-//! stub
+//! What a group receives: rules compiled to Cedar, and the question "which fields of this item, if any?".
+//!
+//! Each rule becomes, for each data type it names, one Cedar policy over that type. Cedar is typed, so a misspelt
+//! field is found before anything is deployed; total and bounded, so no condition can hang a function; and open to
+//! analysis, so that a change of a rule can be proved to narrow or to widen. Evaluation never fails open: a
+//! condition that errors (an overflow, a field that is not there) does not select.
+
+mod compile;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression};
+
+pub use compile::{RuleError, RulePart, compile};
+pub use schema::{is_usable_name, schema_json};
+
+use crate::id::Name;
+use crate::stack::History;
+use crate::time::Timestamp;
+use crate::value::{Fields, Value};
+
+/// A group's rules, ready to decide.
+#[derive(Debug, Clone, Default)]
+pub struct CompiledRules {
+    types: BTreeMap<Name, TypeRules>,
+}
+
+/// The rules of one data type.
+#[derive(Debug, Clone)]
+struct TypeRules {
+    policies: PolicySet,
+    rules: Vec<TypeRule>,
+    /// Fields that some condition looks at: replicas carry them so that readers can ask the condition again.
+    asked: BTreeSet<Name>,
+}
+
+/// One rule, for one data type.
+#[derive(Debug, Clone)]
+struct TypeRule {
+    id: PolicyId,
+    /// The fields it shows; every field if none.
+    fields: Option<BTreeSet<Name>>,
+    history: History,
+}
+
+/// What one provider's membership adds to the group's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// When the provider joined: history windows end there.
+    pub joined: Timestamp,
+}
+
+/// An item as a question to the rules.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Its data type.
+    pub data_type: &'a Name,
+    /// Its time.
+    pub time: Timestamp,
+    /// Its fields, or those that a replica carries.
+    pub fields: &'a Fields,
+    /// What its provider's membership adds.
+    pub terms: Terms,
+}
+
+impl CompiledRules {
+    /// The data types that any rule is about.
+    pub fn types(&self) -> impl Iterator<Item = &Name> {
+        self.types.keys()
+    }
+
+    /// Whether any rule is about this data type.
+    pub fn covers(&self, data_type: &Name) -> bool {
+        self.types.contains_key(data_type)
+    }
+
+    /// The earliest time an item of this type can have and still be shared by a provider who joined then; none if
+    /// no rule is about the type or all of them share nothing from before.
+    pub fn reaches_back_to(&self, data_type: &Name, terms: Terms) -> Option<Timestamp> {
+        self.types.get(data_type)?.rules.iter().map(|rule| bound(rule.history, terms)).min()
+    }
+
+    /// What consumers see of the item: the fields of every rule that selects it, or nothing if none does.
+    pub fn visible(&self, question: Question<'_>) -> Option<Fields> {
+        let rules = self.types.get(question.data_type)?;
+        let selecting = rules.selecting(question)?;
+        Some(question.fields.iter().filter(|(name, _)| shows(&selecting, name)).map(own).collect())
+    }
+
+    /// What the group's copy of the item carries: what consumers see, and what the conditions ask.
+    pub fn replica(&self, question: Question<'_>) -> Option<Fields> {
+        let rules = self.types.get(question.data_type)?;
+        let selecting = rules.selecting(question)?;
+        let carried = |name: &Name| shows(&selecting, name) || rules.asked.contains(name);
+        Some(question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect())
+    }
+}
+
+fn own((name, value): (&Name, &Value)) -> (Name, Value) {
+    (name.clone(), value.clone())
+}
+
+fn shows(selecting: &[&TypeRule], name: &Name) -> bool {
+    selecting.iter().any(|rule| rule.fields.as_ref().is_none_or(|fields| fields.contains(name)))
+}
+
+/// The earliest item time that a history window lets through.
+fn bound(history: History, terms: Terms) -> Timestamp {
+    match history {
+        History::None => terms.joined,
+        History::All => Timestamp::from_millis(i64::MIN),
+        History::Days(days) => terms.joined.plus_millis(-i64::from(days) * 86_400_000),
+        History::Since(time) => time,
+    }
+}
+
+impl TypeRules {
+    /// The rules that select the item; none rather than an empty list.
+    fn selecting(&self, question: Question<'_>) -> Option<Vec<&TypeRule>> {
+        let in_time: Vec<&TypeRule> =
+            self.rules.iter().filter(|rule| question.time >= bound(rule.history, question.terms)).collect();
+        if in_time.is_empty() {
+            return None;
+        }
+        let satisfied = self.satisfied(question)?;
+        let selecting: Vec<&TypeRule> = in_time.into_iter().filter(|rule| satisfied.contains(&rule.id)).collect();
+        (!selecting.is_empty()).then_some(selecting)
+    }
+
+    fn satisfied(&self, question: Question<'_>) -> Option<BTreeSet<PolicyId>> {
+        let resource = schema::item_uid(question.data_type)?;
+        let attributes = question
+            .fields
+            .iter()
+            .filter(|(name, _)| self.asked.contains(*name))
+            .filter_map(|(name, value)| Some((name.to_string(), expression(value)?)))
+            .collect();
+        let entity = Entity::new(resource.clone(), attributes, Default::default()).ok()?;
+        let entities = Entities::from_entities([entity], None).ok()?;
+        let (principal, action) = parties()?;
+        let request = Request::new(principal, action, resource, Context::empty(), None).ok()?;
+        let response = Authorizer::new().is_authorized(&request, &self.policies, &entities);
+        (response.decision() == Decision::Allow).then(|| response.diagnostics().reason().cloned().collect())
+    }
+}
+
+fn parties() -> Option<(EntityUid, EntityUid)> {
+    static PARTIES: std::sync::OnceLock<Option<(EntityUid, EntityUid)>> = std::sync::OnceLock::new();
+    PARTIES
+        .get_or_init(|| Some((r#"Group::"this""#.parse().ok()?, r#"Action::"replicate""#.parse().ok()?)))
+        .clone()
+}
+
+/// A value as Cedar's; none for what conditions cannot ask.
+fn expression(value: &Value) -> Option<RestrictedExpression> {
+    Some(match value {
+        Value::String(text) => RestrictedExpression::new_string(text.clone()),
+        Value::Integer(number) => RestrictedExpression::new_long(*number),
+        Value::Decimal(number) => RestrictedExpression::new_decimal(number.to_string()),
+        Value::Boolean(truth) => RestrictedExpression::new_bool(*truth),
+        Value::Datetime(time) => RestrictedExpression::new_datetime(schema::cedar_time(*time)),
+        Value::Set(texts) => RestrictedExpression::new_set(texts.iter().cloned().map(RestrictedExpression::new_string)),
+        Value::Object(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

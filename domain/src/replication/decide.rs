@@ -1,0 +1,117 @@
+//! For this change of an item, this membership and these rules: which copy, or none.
+
+use super::order::{MOST, Order};
+use crate::id::{DriveId, GroupId, ItemId, Name};
+use crate::item::Item;
+use crate::rules::{CompiledRules, Question, Terms};
+use crate::time::Timestamp;
+use crate::value::Fields;
+
+/// A drive's membership of a group as provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderMembership {
+    /// The group.
+    pub group: GroupId,
+    /// The drive whose items are shared.
+    pub drive: DriveId,
+    /// The group's `roster_rev` when it joined.
+    pub epoch: u64,
+    /// What the membership adds to the rules.
+    pub terms: Terms,
+}
+
+/// A group's rules at one revision.
+#[derive(Debug, Clone)]
+pub struct Rulebook {
+    /// Grows with every change of the rules.
+    pub revision: u32,
+    /// Grows after a restore.
+    pub era: u16,
+    /// The rules.
+    pub rules: CompiledRules,
+}
+
+/// What happened to an item.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change<'a> {
+    /// It was created or changed, and reads so now.
+    Present(&'a Item),
+    /// It was deleted when it had this version.
+    Deleted {
+        /// Its identifier.
+        id: &'a ItemId,
+        /// Its data type.
+        data_type: &'a Name,
+        /// Its last version.
+        version: u64,
+    },
+}
+
+/// Where a copy lives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaKey {
+    /// The group.
+    pub group: GroupId,
+    /// The data type.
+    pub data_type: Name,
+    /// The item's identifier, which begins with its time.
+    pub id: ItemId,
+    /// The provider's drive.
+    pub drive: DriveId,
+}
+
+/// What to do about one copy. Both writes are conditional: only if there is no copy, or one of a lesser order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Write the copy.
+    Write {
+        /// Where.
+        key: ReplicaKey,
+        /// Its order.
+        order: Order,
+        /// What it carries.
+        fields: Fields,
+        /// When the item's retention ends.
+        expires: Option<Timestamp>,
+    },
+    /// Leave a tombstone, so that nothing earlier can come back.
+    Bury {
+        /// Where.
+        key: ReplicaKey,
+        /// Its order.
+        order: Order,
+    },
+    /// Nothing: there is no copy and there was none.
+    Nothing,
+}
+
+/// Decides about one copy.
+pub fn decide(change: &Change<'_>, membership: &ProviderMembership, book: &Rulebook) -> Decision {
+    let (id, data_type, version) = match change {
+        Change::Present(item) => (&item.id, &item.data_type, item.version),
+        // The version after the last: no write of the item itself can ever reach it.
+        Change::Deleted { id, data_type, version } => (*id, *data_type, version.saturating_add(1).min(MOST)),
+    };
+    let key = || ReplicaKey {
+        group: membership.group.clone(),
+        data_type: data_type.clone(),
+        id: id.clone(),
+        drive: membership.drive.clone(),
+    };
+    let order = |dead| Order { era: book.era, epoch: membership.epoch, version, rule_revision: book.revision, dead };
+    if let Change::Present(item) = change {
+        let question = Question { data_type, time: item.time(), fields: &item.fields, terms: membership.terms };
+        if let Some(fields) = book.rules.replica(question) {
+            return Decision::Write { key: key(), order: order(false), fields, expires: item.expires };
+        }
+        if version <= 1 {
+            return Decision::Nothing;
+        }
+    }
+    // Rules of an earlier revision may have shared a type that today's do not: its copies must not outlive the
+    // item, or they would come back with the type. Before the first change of rules there is no such copy.
+    if !book.rules.covers(data_type) && book.revision <= 1 {
+        return Decision::Nothing;
+    }
+    Decision::Bury { key: key(), order: order(true) }
+}

@@ -1,0 +1,65 @@
+//! Who is in a group, and what that lets a reader see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::order::Order;
+use crate::id::{DriveId, ItemId, Name, UserId};
+use crate::rules::{CompiledRules, Question, Terms};
+use crate::time::Timestamp;
+use crate::value::Fields;
+
+/// A provider as readers need to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderTerms {
+    /// Its membership's epoch.
+    pub epoch: u64,
+    /// What its membership adds to the rules.
+    pub terms: Terms,
+}
+
+/// The active memberships of a group at one `roster_rev`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roster {
+    /// Which state of the roster this is.
+    pub revision: u64,
+    /// The drives that share into the group.
+    pub providers: BTreeMap<DriveId, ProviderTerms>,
+    /// The users who may read.
+    pub consumers: BTreeSet<UserId>,
+    /// The users who administer the group.
+    pub owners: BTreeSet<UserId>,
+}
+
+/// A copy as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplicaRow {
+    /// The data type.
+    pub data_type: Name,
+    /// The item.
+    pub id: ItemId,
+    /// The provider's drive.
+    pub drive: DriveId,
+    /// Its order.
+    pub order: Order,
+    /// What it carries; empty if it is dead.
+    pub fields: Fields,
+    /// When its retention ends; TTL removes rows late, so readers look themselves.
+    pub expires: Option<Timestamp>,
+}
+
+/// What a consumer sees of a copy: the guard on every read.
+///
+/// An allow-list that needs no timer and fails closed: the provider must be in the roster *with the epoch that wrote
+/// the copy*, the copy must be alive and within its retention, and the rules of *now* must still select it.
+pub fn shown(row: &ReplicaRow, roster: &Roster, rules: &CompiledRules, now: Timestamp) -> Option<Fields> {
+    let provider = roster.providers.get(&row.drive)?;
+    if provider.epoch != row.order.epoch || row.order.dead || row.expires.is_some_and(|end| end <= now) {
+        return None;
+    }
+    rules.visible(Question {
+        data_type: &row.data_type,
+        time: row.id.time(),
+        fields: &row.fields,
+        terms: provider.terms,
+    })
+}
