@@ -1,0 +1,230 @@
+//! Items in their drives.
+
+use aws_sdk_dynamodb::types::{BatchStatementRequest, ReturnValue};
+use domain::datatype::DataType;
+use domain::id::{DriveId, ItemId, Name};
+use domain::item::Item;
+use domain::time::Timestamp;
+
+use crate::attr::{self, Row};
+use crate::document::Document;
+use crate::error::{Result, StoreError, sdk};
+use crate::keys::{self, EXPIRES, SK};
+use crate::page::{Page, Window, merge};
+use crate::{Store, error};
+
+/// Items that one call creates at once: as many statements as DynamoDB takes.
+pub const BATCH: usize = 25;
+
+const BODY: &str = "body";
+const VERSION: &str = "ver";
+const UPDATED: &str = "upd";
+
+fn item_row(item: &Item) -> Row {
+    let mut row = attr::row(
+        &keys::item(&item.drive, &item.data_type, &item.id),
+        [
+            (VERSION, attr::number(item.version)),
+            (UPDATED, attr::text(item.updated.to_string())),
+            (BODY, attr::from_fields(&item.fields)),
+        ],
+    );
+    if let Some(end) = item.expires {
+        row.insert(EXPIRES.into(), attr::number(end.seconds()));
+    }
+    row
+}
+
+/// Reads a row of *data*, or a stream image of one.
+///
+/// # Errors
+/// If it is no item of a type that the document knows.
+pub fn item_from_row(row: &Row, document: &Document) -> Result<Item> {
+    let (drive, data_type, id) = item_key(row)?;
+    let data_type = document
+        .data_types
+        .get(&data_type)
+        .ok_or_else(|| StoreError::corrupt("data", format!("data type `{data_type}` is not declared")))?;
+    let read = || -> std::result::Result<Item, String> {
+        Ok(Item {
+            drive,
+            data_type: data_type.name.clone(),
+            id,
+            version: attr::get_number(row, VERSION)?,
+            fields: attr::to_fields(row.get(BODY).ok_or("`body` is missing")?, data_type)?,
+            updated: attr::get_time(row, UPDATED)?,
+            expires: attr::get_number_opt::<i64>(row, EXPIRES)?.map(|s| Timestamp::from_millis(s.saturating_mul(1000))),
+        })
+    };
+    read().map_err(|what| StoreError::corrupt("data", what))
+}
+
+/// What a row's key says: drive, data type, item.
+///
+/// # Errors
+/// If it is no item's key.
+pub fn item_key(row: &Row) -> Result<(DriveId, Name, ItemId)> {
+    let read = || -> std::result::Result<_, String> {
+        let drive = DriveId::parse(attr::get_text(row, keys::PK)?).map_err(|e| e.to_string())?;
+        let (name, id) = attr::get_text(row, SK)?.split_once('#').ok_or("the sort key is not an item's")?;
+        let name = Name::parse(name).map_err(|e| e.to_string())?;
+        Ok((drive, name, ItemId::parse(id).map_err(|e| e.to_string())?))
+    };
+    read().map_err(|what| StoreError::corrupt("data", what))
+}
+
+/// The version of an item, from its row alone.
+///
+/// # Errors
+/// If it has none.
+pub fn version_from_row(row: &Row) -> Result<u64> {
+    attr::get_number(row, VERSION).map_err(|what| StoreError::corrupt("data", what))
+}
+
+impl Store {
+    /// Writes a new item.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] if its identifier is taken; else those of the database.
+    pub async fn create_item(&self, item: &Item) -> Result<()> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.data)
+            .set_item(Some(item_row(item)))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(sdk)?;
+        Ok(())
+    }
+
+    /// Writes up to [`BATCH`] new items; each succeeds or fails on its own.
+    ///
+    /// # Errors
+    /// Those of the call as a whole; then nothing is known of any item.
+    pub async fn create_items(&self, items: &[Item]) -> Result<Vec<Result<()>>> {
+        let statements = items
+            .iter()
+            .map(|item| {
+                let (names, values): (Vec<String>, Vec<_>) = item_row(item).into_iter().unzip();
+                crate::replicas::insert_statement(&self.tables.data, &names, values)
+            })
+            .collect::<Result<Vec<BatchStatementRequest>>>()?;
+        let answers = self.batch_statements(statements).await?;
+        Ok(answers.into_iter().map(|answer| answer.map_or(Ok(()), Err)).collect())
+    }
+
+    /// Executes statements; per statement its error, if any.
+    pub(crate) async fn batch_statements(
+        &self,
+        statements: Vec<BatchStatementRequest>,
+    ) -> Result<Vec<Option<StoreError>>> {
+        let expected = statements.len();
+        let answer =
+            self.client.batch_execute_statement().set_statements(Some(statements)).send().await.map_err(sdk)?;
+        let responses = answer.responses.unwrap_or_default();
+        if responses.len() != expected {
+            return Err(StoreError::Unavailable(format!("{} answers to {expected} statements", responses.len())));
+        }
+        Ok(responses
+            .into_iter()
+            .map(|response| {
+                let error = response.error?;
+                let code = error.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
+                Some(match code.as_str() {
+                    "ConditionalCheckFailed" | "DuplicateItem" => StoreError::Condition,
+                    "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded"
+                    | "TransactionConflict" => StoreError::Busy(code),
+                    "AccessDenied" => StoreError::Denied(error.message.unwrap_or_default()),
+                    _ => error::from_code(Some(&code), error.message.unwrap_or_default()),
+                })
+            })
+            .collect())
+    }
+
+    /// Reads an item, consistently.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it is not there; else those of the database.
+    pub async fn item(&self, drive: &DriveId, id: &ItemId, document: &Document) -> Result<Item> {
+        // The identifier tells the type, but for the rare two types that share a tag: then both are tried.
+        for data_type in document.types_of(id) {
+            let key = keys::item(drive, &data_type.name, id);
+            let answer = self
+                .client
+                .get_item()
+                .table_name(&self.tables.data)
+                .set_key(Some(attr::key_row(&key)))
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(sdk)?;
+            if let Some(row) = answer.item {
+                return item_from_row(&row, document);
+            }
+        }
+        Err(StoreError::Missing("item"))
+    }
+
+    /// Replaces an item by its next version, if it still has the version before that.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] if it has another version or is gone.
+    pub async fn update_item(&self, next: &Item) -> Result<()> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.data)
+            .set_item(Some(item_row(next)))
+            .condition_expression("ver = :before")
+            .expression_attribute_values(":before", attr::number(next.version.saturating_sub(1)))
+            .send()
+            .await
+            .map_err(sdk)?;
+        Ok(())
+    }
+
+    /// Deletes an item and returns the version it had.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it is not there.
+    pub async fn delete_item(&self, drive: &DriveId, data_type: &Name, id: &ItemId) -> Result<u64> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.data)
+            .set_key(Some(attr::key_row(&keys::item(drive, data_type, id))))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(sdk)?;
+        let row = answer.attributes.filter(|row| !row.is_empty()).ok_or(StoreError::Missing("item"))?;
+        version_from_row(&row)
+    }
+
+    /// A page of a drive's items of some types, in the order of time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn items(
+        &self,
+        drive: &DriveId,
+        types: &[&DataType],
+        window: &Window,
+        document: &Document,
+        now: Timestamp,
+    ) -> Result<Page<Item>> {
+        let reads = types.iter().map(|data_type| async move {
+            let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
+            let (rows, more) = window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
+            let items = rows
+                .iter()
+                .map(|row| item_from_row(row, document).map(|item| (item.id.to_string(), item)))
+                .collect::<Result<Vec<_>>>()?;
+            Ok::<_, StoreError>((items, more))
+        });
+        let mut page = merge(futures::future::try_join_all(reads).await?, window);
+        // TTL removes rows up to days late; what has expired is gone for everybody.
+        page.items.retain(|item| item.expires.is_none_or(|end| end > now));
+        Ok(page)
+    }
+}

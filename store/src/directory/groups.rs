@@ -1,0 +1,260 @@
+//! Groups, their rules and their rosters.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use domain::id::{DriveId, GroupId, Name, UserId};
+use domain::replication::{ProviderTerms, Roster};
+use domain::rules::Terms;
+use domain::stack::RuleSet;
+use domain::time::Timestamp;
+
+use super::invitations::Invitation;
+use super::jobs::{Job, JobKind};
+use super::members::{MEMBER_USER, owner_rows};
+use super::{built, unreadable};
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError, sdk};
+use crate::keys;
+
+/// A group's own row: the one that everything about the group is checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Its identifier.
+    pub id: GroupId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its name in stack.yaml, if it is declared there.
+    pub declared: Option<Name>,
+    /// Whether it exists; a deleted group keeps this row as its own tombstone.
+    pub active: bool,
+    /// Grows with every change of its roster.
+    pub roster_rev: u64,
+    /// Which revision of its rules counts.
+    pub rule_revision: u32,
+    /// How many owners it has.
+    pub owners: u32,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A group to be made.
+#[derive(Debug, Clone)]
+pub struct NewGroup<'a> {
+    /// Its identifier.
+    pub id: GroupId,
+    /// Its name, for people.
+    pub name: &'a str,
+    /// What it receives.
+    pub rules: &'a RuleSet,
+    /// Its first owner, if it already has one.
+    pub owner: Option<&'a UserId>,
+}
+
+impl GroupRow {
+    pub(crate) fn read(row: &Row) -> Result<Self> {
+        let read = || -> std::result::Result<Self, String> {
+            let declared = attr::get_text(row, "declared").ok().map(Name::parse).transpose();
+            Ok(Self {
+                id: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
+                name: attr::get_text(row, "name")?.to_owned(),
+                declared: declared.map_err(|e| e.to_string())?,
+                active: attr::get_text(row, "state")? == "active",
+                roster_rev: attr::get_number(row, "rosterRev")?,
+                rule_revision: attr::get_number(row, "ruleRev")?,
+                owners: attr::get_number(row, "owners")?,
+                created: attr::get_time(row, "created")?,
+            })
+        };
+        read().map_err(unreadable)
+    }
+}
+
+fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> Row {
+    let owners = u32::from(group.owner.is_some());
+    let mut row = attr::row(
+        &keys::group(&group.id),
+        [
+            ("group", attr::text(group.id.as_str())),
+            ("name", attr::text(group.name)),
+            ("state", attr::text("active")),
+            ("rosterRev", attr::number(1)),
+            ("ruleRev", attr::number(1)),
+            ("owners", attr::number(owners)),
+            ("created", attr::text(now.to_string())),
+        ],
+    );
+    if let Some(name) = declared {
+        row.insert("declared".into(), attr::text(name.as_str()));
+    }
+    row
+}
+
+fn rules_row(group: &GroupId, revision: u32, rules: &RuleSet, now: Timestamp) -> Result<Row> {
+    let text = serde_json::to_string(rules).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(attr::row(
+        &keys::rules(group, revision),
+        [("rules", attr::text(text)), ("created", attr::text(now.to_string()))],
+    ))
+}
+
+impl Store {
+    /// Makes a group with its first owner and its rules, in one transaction.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn create_group(&self, group: &NewGroup<'_>, now: Timestamp) -> Result<()> {
+        let mut actions = vec![
+            self.put_new(group_row(group, None, now))?,
+            self.put_new(rules_row(&group.id, 1, group.rules, now)?)?,
+        ];
+        if let Some(owner) = group.owner {
+            for row in owner_rows(&group.id, owner, now) {
+                actions.push(self.put_new(row)?);
+            }
+        }
+        self.transact(actions).await
+    }
+
+    /// Makes a group that stack.yaml declares, with its rules and its owner's invitation, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if a group of that name is there already.
+    pub async fn create_declared_group(
+        &self,
+        group: &NewGroup<'_>,
+        declared: &Name,
+        invitation: &Invitation,
+        now: Timestamp,
+    ) -> Result<()> {
+        let name_row = attr::row(&keys::declared_group(declared), [("group", attr::text(group.id.as_str()))]);
+        let mut actions = vec![
+            self.put_new(name_row)?,
+            self.put_new(group_row(group, Some(declared), now))?,
+            self.put_new(rules_row(&group.id, 1, group.rules, now)?)?,
+        ];
+        for row in invitation.rows() {
+            actions.push(self.put_new(row)?);
+        }
+        match self.transact(actions).await {
+            Err(error) if error.refused_at(0) => Err(StoreError::Conflict("a group of that name exists already")),
+            other => other,
+        }
+    }
+
+    /// The group that a name in stack.yaml stands for.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn declared_group(&self, name: &Name) -> Result<Option<GroupRow>> {
+        let Some(row) = self.directory_row(&keys::declared_group(name)).await? else { return Ok(None) };
+        let id = attr::get_text(&row, "group").map_err(unreadable)?;
+        self.group(&GroupId::parse(id).map_err(|e| unreadable(e.to_string()))?).await.map(Some)
+    }
+
+    /// Gives up a declared group's name, so that the name can be declared afresh.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget_declared_group(&self, name: &Name) -> Result<()> {
+        let key = attr::key_row(&keys::declared_group(name));
+        self.client.delete_item().table_name(&self.tables.directory).set_key(Some(key)).send().await.map_err(sdk)?;
+        Ok(())
+    }
+
+    /// Replaces a group's rules: the next revision, which counts as soon as this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
+    pub async fn change_rules(&self, group: &GroupRow, rules: &RuleSet, now: Timestamp) -> Result<u32> {
+        let next = group.rule_revision + 1;
+        let update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(&group.id))))
+            .update_expression("SET ruleRev = :next")
+            .condition_expression("ruleRev = :before AND #state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":next", attr::number(next))
+            .expression_attribute_values(":before", attr::number(group.rule_revision))
+            .expression_attribute_values(":active", attr::text("active"));
+        let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
+        match self.transact(vec![update, self.put_new(rules_row(&group.id, next, rules, now)?)?]).await {
+            Ok(()) => Ok(next),
+            Err(error) if error.refused_at(0) || error.refused_at(1) => {
+                Err(StoreError::Conflict("the group's rules were changed by somebody else at the same time"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A group's own row, deleted or not, read consistently.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there never was such a group.
+    pub async fn group(&self, group: &GroupId) -> Result<GroupRow> {
+        let row = self.directory_row(&keys::group(group)).await?.ok_or(StoreError::Missing("group"))?;
+        GroupRow::read(&row)
+    }
+
+    /// The roster that a group's row names; remembered while the row names it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn roster(&self, group: &GroupRow) -> Result<Arc<Roster>> {
+        if let Some(roster) = self.rosters.get(&group.id, group.roster_rev) {
+            return Ok(roster);
+        }
+        let rows = self.directory_rows(&keys::group_partition(&group.id), "ROSTER#").await?;
+        let mut roster = Roster { revision: group.roster_rev, ..Roster::default() };
+        for row in &rows {
+            add_to_roster(&mut roster, row).map_err(unreadable)?;
+        }
+        let roster = Arc::new(roster);
+        // A change between the two reads would be remembered under the revision before it: read the row again.
+        if self.group(&group.id).await?.roster_rev == group.roster_rev {
+            self.rosters.put(group.id.clone(), roster.clone());
+        }
+        Ok(roster)
+    }
+
+    /// Deletes a group for its readers at once, and leaves a job that removes what is left of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it is gone already.
+    pub async fn delete_group(&self, group: &GroupId, job: &Job) -> Result<()> {
+        debug_assert!(matches!(job.kind, JobKind::Dissolve));
+        let update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(group))))
+            .update_expression("SET #state = :deleted ADD rosterRev :one")
+            .condition_expression("#state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":deleted", attr::text("deleted"))
+            .expression_attribute_values(":active", attr::text("active"))
+            .expression_attribute_values(":one", attr::number(1));
+        let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
+        match self.transact(vec![update, self.put_new(job.row())?]).await {
+            Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
+            other => other,
+        }
+    }
+}
+
+fn add_to_roster(roster: &mut Roster, row: &Row) -> std::result::Result<(), String> {
+    if let Ok(drive) = attr::get_text(row, "drive") {
+        let drive = DriveId::parse(drive).map_err(|e| e.to_string())?;
+        let terms = Terms { joined: attr::get_time(row, "joined")? };
+        roster.providers.insert(drive, ProviderTerms { epoch: attr::get_number(row, "epoch")?, terms });
+        return Ok(());
+    }
+    let user = UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?;
+    let roles = attr::get_text(row, "roles")?;
+    if roles.contains("consumer") {
+        roster.consumers.insert(user.clone());
+    }
+    if roles.contains("owner") {
+        roster.owners.insert(user);
+    }
+    Ok(())
+}

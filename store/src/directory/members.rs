@@ -1,0 +1,404 @@
+//! Memberships: a drive in a group as provider, a user in a group as consumer or owner.
+
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use domain::id::{DriveId, GroupId, UserId};
+use domain::replication::ProviderMembership;
+use domain::rules::Terms;
+use domain::time::Timestamp;
+
+use super::invitations::{Invitation, InvitationStatus, Role};
+use super::jobs::{Job, JobKind};
+use super::users::Caller;
+use super::{GroupRow, built, unreadable};
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError};
+use crate::{ids, keys};
+
+/// The attribute that names a member who is a user. Rows of providers have a `drive` instead, and name the user who
+/// joined it as `joinedBy`.
+pub(super) const MEMBER_USER: &str = "member";
+
+/// Who a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberId {
+    /// A drive, as provider.
+    Drive(DriveId),
+    /// A user, as consumer or owner.
+    User(UserId),
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The group.
+    pub group: GroupId,
+    /// Who.
+    pub id: MemberId,
+    /// In which roles.
+    pub roles: Vec<Role>,
+    /// When they joined.
+    pub joined: Timestamp,
+    /// The epoch of a provider's membership.
+    pub epoch: Option<u64>,
+}
+
+/// A user's membership as consumer or owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserMembership {
+    /// The user.
+    pub user: UserId,
+    /// In which roles.
+    pub roles: Vec<Role>,
+}
+
+/// What accepting an invitation led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The job that copies the past, for a provider.
+    pub job: Option<Job>,
+    /// Whether the invitation had been accepted before, by the same person.
+    pub repeated: bool,
+}
+
+/// What leaving takes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// The drive's membership as provider, with the job that removes its copies.
+    pub provider: Option<(ProviderMembership, Job)>,
+    /// The user's membership as consumer or owner.
+    pub user: Option<UserMembership>,
+}
+
+fn roles_text(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn user_rows(group: &GroupId, user: &UserId, roles: &[Role], joined: Timestamp) -> [Row; 2] {
+    [keys::roster_user(group, user), keys::user_member(user, group)].map(|key| {
+        attr::row(
+            &key,
+            [
+                ("group", attr::text(group.as_str())),
+                (MEMBER_USER, attr::text(user.as_str())),
+                ("roles", attr::text(roles_text(roles))),
+                ("joined", attr::text(joined.to_string())),
+            ],
+        )
+    })
+}
+
+/// The rows of a group's first owner.
+pub(super) fn owner_rows(group: &GroupId, user: &UserId, joined: Timestamp) -> [Row; 2] {
+    user_rows(group, user, &[Role::Owner], joined)
+}
+
+fn provider_rows(membership: &ProviderMembership, user: &UserId) -> [Row; 2] {
+    let ProviderMembership { group, drive, epoch, terms } = membership;
+    [keys::roster_provider(group, drive), keys::provides(drive, group)].map(|key| {
+        attr::row(
+            &key,
+            [
+                ("group", attr::text(group.as_str())),
+                ("drive", attr::text(drive.as_str())),
+                ("joinedBy", attr::text(user.as_str())),
+                ("epoch", attr::number(epoch)),
+                ("joined", attr::text(terms.joined.to_string())),
+            ],
+        )
+    })
+}
+
+/// Reads a provider's row, of the roster or of the drive.
+pub(crate) fn provider_from_row(row: &Row) -> Result<ProviderMembership> {
+    let read = || -> std::result::Result<ProviderMembership, String> {
+        Ok(ProviderMembership {
+            group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
+            drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
+            epoch: attr::get_number(row, "epoch")?,
+            terms: Terms { joined: attr::get_time(row, "joined")? },
+        })
+    };
+    read().map_err(unreadable)
+}
+
+fn member_from_row(row: &Row) -> Result<Member> {
+    if row.contains_key("drive") {
+        let provider = provider_from_row(row)?;
+        return Ok(Member {
+            group: provider.group,
+            id: MemberId::Drive(provider.drive),
+            roles: vec![Role::Provider],
+            joined: provider.terms.joined,
+            epoch: Some(provider.epoch),
+        });
+    }
+    let read = || -> std::result::Result<Member, String> {
+        Ok(Member {
+            group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
+            id: MemberId::User(UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?),
+            roles: attr::get_text(row, "roles")?.split(',').filter_map(Role::parse).collect(),
+            joined: attr::get_time(row, "joined")?,
+            epoch: None,
+        })
+    };
+    read().map_err(unreadable)
+}
+
+impl Store {
+    /// A page of a group's members.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn members(
+        &self,
+        group: &GroupId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Member>, Option<String>)> {
+        let pk = keys::group_partition(group);
+        let (rows, next) = self.directory_page(&pk, "ROSTER#", after, Some(limit)).await?;
+        Ok((rows.iter().map(member_from_row).collect::<Result<_>>()?, next))
+    }
+
+    /// A caller's memberships, as user and through their drive.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn memberships(&self, caller: &Caller) -> Result<Vec<Member>> {
+        let (user, drive) = (keys::user_partition(&caller.user), keys::drive_partition(&caller.drive));
+        let (as_user, as_drive) =
+            futures::future::try_join(self.directory_rows(&user, "MEMBER#"), self.directory_rows(&drive, "PROVIDES#"))
+                .await?;
+        let mut found = as_user.iter().chain(&as_drive).map(member_from_row).collect::<Result<Vec<_>>>()?;
+        found.sort_by(|a, b| a.group.cmp(&b.group));
+        Ok(found)
+    }
+
+    /// A user's membership of a group as consumer or owner.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn user_membership(&self, group: &GroupId, user: &UserId) -> Result<Option<UserMembership>> {
+        let row = self.directory_row(&keys::roster_user(group, user)).await?;
+        let member = row.as_ref().map(member_from_row).transpose()?;
+        Ok(member.map(|member| UserMembership { user: user.clone(), roles: member.roles }))
+    }
+
+    /// A drive's membership of a group as provider.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn provider(&self, group: &GroupId, drive: &DriveId) -> Result<Option<ProviderMembership>> {
+        let row = self.directory_row(&keys::provides(drive, group)).await?;
+        row.as_ref().map(provider_from_row).transpose()
+    }
+
+    /// Accepts an invitation: one transaction that makes the membership, answers the invitation, bumps the roster
+    /// and, for a provider, leaves the job that copies the past. Accepting it again gives the same answer again.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if the group is gone, [`StoreError::Conflict`] if the invitation is no longer open or
+    /// the role is held already.
+    pub async fn accept(&self, invitation: &Invitation, caller: &Caller, now: Timestamp) -> Result<Acceptance> {
+        // The epoch is the roster's next revision, so somebody else's join in between means looking again.
+        for _ in 0..8 {
+            let group = self.group(&invitation.group).await?;
+            if !group.active {
+                return Err(StoreError::Missing("group"));
+            }
+            let (mut actions, job) = self.joining(&group, invitation, caller, now).await?;
+            let answer = actions.len();
+            actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
+            match self.transact(actions).await {
+                Ok(()) => return Ok(Acceptance { job, repeated: false }),
+                Err(error) if error.refused_at(answer) => return self.accepted_before(invitation, caller).await,
+                Err(error) if error.refused_at(0) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(5 + fastrand::u64(..40))).await;
+                }
+                Err(StoreError::Refused(_)) => {
+                    return Err(StoreError::Conflict("you have this role in the group already"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Busy("the roster keeps changing".into()))
+    }
+
+    async fn accepted_before(&self, invitation: &Invitation, caller: &Caller) -> Result<Acceptance> {
+        let current = self.invitation(&invitation.group, &invitation.id).await?;
+        if current.status != InvitationStatus::Accepted || current.answered_by.as_ref() != Some(&caller.user) {
+            return Err(StoreError::Conflict("the invitation is no longer open"));
+        }
+        // After a leave the same invitation does not let anybody in again.
+        let Some(provider) = self.provider(&invitation.group, &caller.drive).await? else {
+            let held = self.user_membership(&invitation.group, &caller.user).await?;
+            return match held.is_some_and(|held| held.roles.contains(&invitation.role)) {
+                true => Ok(Acceptance { job: None, repeated: true }),
+                false => Err(StoreError::Conflict("the invitation is no longer open")),
+            };
+        };
+        let jobs = self.jobs(&invitation.group).await?;
+        let mine = JobKind::Backfill { drive: provider.drive, epoch: provider.epoch };
+        Ok(Acceptance { job: jobs.into_iter().find(|job| job.kind == mine), repeated: true })
+    }
+
+    /// The actions of a join; the first one is refused if the roster has changed since the group was read.
+    async fn joining(
+        &self,
+        group: &GroupRow,
+        invitation: &Invitation,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(Vec<TransactWriteItem>, Option<Job>)> {
+        let epoch = group.roster_rev + 1;
+        let mut owners = group.owners;
+        let mut actions = Vec::new();
+        let mut job = None;
+        if invitation.role == Role::Provider {
+            let membership = ProviderMembership {
+                group: group.id.clone(),
+                drive: caller.drive.clone(),
+                epoch,
+                terms: Terms { joined: now },
+            };
+            for row in provider_rows(&membership, &caller.user) {
+                actions.push(self.put_new(row)?);
+            }
+            let kind = JobKind::Backfill { drive: caller.drive.clone(), epoch };
+            let backfill = Job::new(ids::job(), group.id.clone(), kind, now);
+            actions.push(self.put_new(backfill.row())?);
+            job = Some(backfill);
+        } else {
+            owners += u32::from(invitation.role == Role::Owner);
+            let before = self.user_membership(&group.id, &caller.user).await?;
+            let mut roles = before.map(|m| m.roles).unwrap_or_default();
+            if roles.contains(&invitation.role) {
+                return self.already_there(invitation, caller).await;
+            }
+            roles.push(invitation.role);
+            for row in user_rows(&group.id, &caller.user, &roles, now) {
+                // Guarded by the roster's revision: nobody else can have written the row in between.
+                actions.push(self.put(row)?);
+            }
+        }
+        let update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(&group.id))))
+            .update_expression("SET rosterRev = :next, owners = :owners")
+            .condition_expression("rosterRev = :before AND #state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":next", attr::number(epoch))
+            .expression_attribute_values(":before", attr::number(group.roster_rev))
+            .expression_attribute_values(":owners", attr::number(owners))
+            .expression_attribute_values(":active", attr::text("active"));
+        actions.insert(0, TransactWriteItem::builder().update(update.build().map_err(built)?).build());
+        Ok((actions, job))
+    }
+
+    async fn already_there<T>(&self, invitation: &Invitation, _caller: &Caller) -> Result<T> {
+        let current = self.invitation(&invitation.group, &invitation.id).await?;
+        Err(match current.status {
+            InvitationStatus::Accepted => StoreError::Conflict("the invitation is no longer open"),
+            _ => StoreError::Conflict("you have this role in the group already"),
+        })
+    }
+
+    /// Ends memberships, in one transaction: gone for readers when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if a membership or
+    /// the group is gone already.
+    pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
+        let owner_goes = leaving.user.as_ref().is_some_and(|user| user.roles.contains(&Role::Owner));
+        let (change, condition) = if owner_goes {
+            ("ADD rosterRev :one, owners :less", "#state = :active AND owners > :one")
+        } else {
+            ("ADD rosterRev :one", "#state = :active")
+        };
+        let mut update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(group))))
+            .update_expression(change)
+            .condition_expression(condition)
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":one", attr::number(1))
+            .expression_attribute_values(":active", attr::text("active"));
+        if owner_goes {
+            update = update.expression_attribute_values(":less", attr::number(-1));
+        }
+        let mut actions = vec![TransactWriteItem::builder().update(update.build().map_err(built)?).build()];
+        if let Some((membership, job)) = &leaving.provider {
+            let keys = [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
+            let epoch = attr::number(membership.epoch);
+            for key in keys {
+                actions.push(self.delete_if(&key, "epoch = :guard", epoch.clone())?);
+            }
+            actions.push(self.put_new(job.row())?);
+        }
+        if let Some(user) = &leaving.user {
+            let roles = attr::text(roles_text(&user.roles));
+            for key in [keys::roster_user(group, &user.user), keys::user_member(&user.user, group)] {
+                actions.push(self.delete_if(&key, "roles = :guard", roles.clone())?);
+            }
+        }
+        match self.transact(actions).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.refused_at(0) => {
+                if !self.group(group).await?.active {
+                    return Err(StoreError::Missing("group"));
+                }
+                Err(StoreError::Conflict("the last owner cannot go; make somebody else an owner, or delete the group"))
+            }
+            Err(StoreError::Refused(_)) => Err(StoreError::Missing("membership")),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn delete_if(
+        &self,
+        key: &keys::Key,
+        condition: &str,
+        guard: aws_sdk_dynamodb::types::AttributeValue,
+    ) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(key)))
+            .condition_expression(condition)
+            .expression_attribute_values(":guard", guard);
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
+    }
+
+    /// Removes a page of what a deleted group still has in the directory: memberships and invitations. How many rows
+    /// were removed; 0 when nothing is left.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn dissolve_page(&self, group: &GroupId) -> Result<usize> {
+        let pk = keys::group_partition(group);
+        let mut removed = 0;
+        for prefix in ["ROSTER#", "INVITE#"] {
+            let (rows, _) = self.directory_page(&pk, prefix, None, Some(50)).await?;
+            for row in &rows {
+                for key in dissolved_keys(group, row)? {
+                    let delete = self.client.delete_item().table_name(&self.tables.directory);
+                    delete.set_key(Some(attr::key_row(&key))).send().await.map_err(crate::error::sdk)?;
+                }
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Both keys of a membership or an invitation; the group's own row last, so that a crash leaves it to be found again.
+fn dissolved_keys(group: &GroupId, row: &Row) -> Result<Vec<keys::Key>> {
+    if row.contains_key("invitation") {
+        return Invitation::keys(row);
+    }
+    let member = member_from_row(row)?;
+    Ok(match member.id {
+        MemberId::Drive(drive) => vec![keys::provides(&drive, group), keys::roster_provider(group, &drive)],
+        MemberId::User(user) => vec![keys::user_member(&user, group), keys::roster_user(group, &user)],
+    })
+}

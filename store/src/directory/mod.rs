@@ -1,0 +1,159 @@
+//! Who is who: users, groups, memberships, invitations, jobs.
+//!
+//! A join or a leave is one transaction that bumps the group's `roster_rev`; the membership's epoch is that value.
+//! So whoever has read the group's row knows whether what they remember of its roster still holds.
+
+mod groups;
+mod invitations;
+mod jobs;
+mod members;
+mod users;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use domain::id::GroupId;
+use domain::replication::Roster;
+
+pub use groups::{GroupRow, NewGroup};
+pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
+pub use jobs::{Job, JobKind, JobStatus};
+pub(crate) use members::provider_from_row;
+pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
+pub use users::{Caller, User};
+
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError, sdk};
+use crate::keys::Key;
+
+/// Rosters by group; one counts only while the group's row still names its revision.
+#[derive(Debug, Default)]
+pub(crate) struct RosterCache(Mutex<HashMap<GroupId, Arc<Roster>>>);
+
+/// Rosters remembered at most.
+const ROSTERS: usize = 1024;
+
+impl RosterCache {
+    fn get(&self, group: &GroupId, revision: u64) -> Option<Arc<Roster>> {
+        self.0.lock().ok()?.get(group).filter(|roster| roster.revision == revision).cloned()
+    }
+    fn put(&self, group: GroupId, roster: Arc<Roster>) {
+        if let Ok(mut map) = self.0.lock() {
+            if map.len() >= ROSTERS {
+                map.clear();
+            }
+            map.insert(group, roster);
+        }
+    }
+}
+
+impl Store {
+    /// One row of the directory, read consistently.
+    pub(crate) async fn directory_row(&self, key: &Key) -> Result<Option<Row>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(sdk)?;
+        Ok(answer.item)
+    }
+
+    /// All rows of a partition below a prefix, read consistently.
+    pub(crate) async fn directory_rows(&self, pk: &str, prefix: &str) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.directory_page(pk, prefix, after, None).await?;
+            rows.extend(page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// A page of a partition's rows below a prefix, behind a sort key; and behind which sort key the next one begins.
+    pub(crate) async fn directory_page(
+        &self,
+        pk: &str,
+        prefix: &str,
+        after: Option<String>,
+        limit: Option<usize>,
+    ) -> Result<(Vec<Row>, Option<String>)> {
+        let start = after.map(|sk| attr::key_row(&Key { pk: pk.to_owned(), sk }));
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.directory)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", attr::text(pk))
+            .expression_attribute_values(":prefix", attr::text(prefix))
+            .consistent_read(true)
+            .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(sdk)?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| attr::get_text(key, crate::keys::SK).ok());
+        Ok((answer.items.clone().unwrap_or_default(), next.map(str::to_owned)))
+    }
+
+    /// Commits a transaction. Meeting another one is tried again a few times, with jitter.
+    pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<()> {
+        let mut attempt: u32 = 0;
+        loop {
+            let error = match self.transact_once(actions.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            attempt += 1;
+            if attempt >= 6 || !error.is_contention() {
+                return Err(error);
+            }
+            let most = 20u64 << attempt;
+            tokio::time::sleep(std::time::Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
+        }
+    }
+
+    async fn transact_once(&self, actions: Vec<TransactWriteItem>) -> Result<()> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(actions)).send().await;
+        let Err(error) = sent else { return Ok(()) };
+        let reasons = error.as_service_error().and_then(|service| match service {
+            aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+                cancelled,
+            ) => Some(cancelled.cancellation_reasons().iter().map(|r| r.code().unwrap_or("None").to_owned()).collect()),
+            _ => None,
+        });
+        Err(reasons.map_or_else(|| sdk(error), StoreError::Refused))
+    }
+
+    fn put_new(&self, row: Row) -> Result<TransactWriteItem> {
+        self.put_action(row, Some("attribute_not_exists(pk)"))
+    }
+
+    fn put(&self, row: Row) -> Result<TransactWriteItem> {
+        self.put_action(row, None)
+    }
+
+    fn put_action(&self, row: Row, condition: Option<&str>) -> Result<TransactWriteItem> {
+        let put = Put::builder().table_name(&self.tables.directory).set_item(Some(row));
+        let put = put.set_condition_expression(condition.map(str::to_owned));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+    }
+}
+
+/// A request that the SDK would not build: a mistake of ours.
+fn built(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// A row of the directory that cannot be read.
+fn unreadable(what: impl Into<String>) -> StoreError {
+    StoreError::corrupt("directory", what)
+}

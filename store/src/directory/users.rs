@@ -1,0 +1,112 @@
+//! Users, their identities and their personal drives.
+
+use domain::id::{DriveId, UserId};
+use domain::time::Timestamp;
+
+use super::unreadable;
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError};
+use crate::{ids, keys};
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their identifier.
+    pub id: UserId,
+    /// The drive that is theirs alone.
+    pub drive: DriveId,
+    /// Their verified e-mail address, if they have one.
+    pub email: Option<String>,
+    /// When the profile was made.
+    pub created: Timestamp,
+}
+
+/// Who calls, as far as a token tells: the user behind an identity, and their drive. Neither ever changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user: the actor.
+    pub user: UserId,
+    /// Their personal drive: the tenant of the `/user` routes.
+    pub drive: DriveId,
+}
+
+impl User {
+    fn read(row: &Row) -> Result<Self> {
+        let read = || -> std::result::Result<Self, String> {
+            Ok(Self {
+                id: UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
+                drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
+                email: attr::get_text(row, "email").ok().map(str::to_owned),
+                created: attr::get_time(row, "created")?,
+            })
+        };
+        read().map_err(unreadable)
+    }
+}
+
+impl Store {
+    /// Makes a profile, its drive and its link to an identity, in one transaction; the same identity gets the same
+    /// profile again. Whether it is new is told too.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn create_user(
+        &self,
+        issuer: &str,
+        subject: &str,
+        email: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(User, bool)> {
+        if let Some(caller) = self.caller(issuer, subject).await? {
+            return Ok((self.user(&caller.user).await?, false));
+        }
+        let email = email.map(keys::normal_address);
+        let user = User { id: ids::user(), drive: ids::drive(), email, created: now };
+        let who = || [("user", attr::text(user.id.as_str())), ("drive", attr::text(user.drive.as_str()))];
+        let created = ("created", attr::text(now.to_string()));
+        let mut profile = attr::row(&keys::user(&user.id), who().into_iter().chain([created.clone()]));
+        if let Some(email) = &user.email {
+            profile.insert("email".into(), attr::text(email));
+        }
+        let kind = ("kind", attr::text("personal"));
+        let actions = vec![
+            self.put_new(attr::row(&keys::identity(issuer, subject), who()))?,
+            self.put_new(profile)?,
+            self.put_new(attr::row(&keys::drive(&user.drive), who().into_iter().chain([kind, created])))?,
+        ];
+        match self.transact(actions).await {
+            Ok(()) => Ok((user, true)),
+            // The same person on two devices at once: the other one was first.
+            Err(error) if error.refused_at(0) => {
+                let caller = self.caller(issuer, subject).await?.ok_or(StoreError::Missing("user"))?;
+                Ok((self.user(&caller.user).await?, false))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The user behind an identity, if they have a profile.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn caller(&self, issuer: &str, subject: &str) -> Result<Option<Caller>> {
+        let Some(row) = self.directory_row(&keys::identity(issuer, subject)).await? else { return Ok(None) };
+        let read = || -> std::result::Result<Caller, String> {
+            Ok(Caller {
+                user: UserId::parse(attr::get_text(&row, "user")?).map_err(|e| e.to_string())?,
+                drive: DriveId::parse(attr::get_text(&row, "drive")?).map_err(|e| e.to_string())?,
+            })
+        };
+        read().map(Some).map_err(unreadable)
+    }
+
+    /// A user's profile.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none.
+    pub async fn user(&self, user: &UserId) -> Result<User> {
+        let row = self.directory_row(&keys::user(user)).await?.ok_or(StoreError::Missing("user"))?;
+        User::read(&row)
+    }
+}

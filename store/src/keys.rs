@@ -1,0 +1,136 @@
+//! The keys of every row. Nothing else in Freehold builds one.
+
+use domain::id::{DriveId, GroupId, InvitationId, ItemId, JobId, Name, UserId};
+use domain::replication::ReplicaKey;
+use sha2::{Digest, Sha256};
+
+/// Partition key.
+pub const PK: &str = "pk";
+/// Sort key.
+pub const SK: &str = "sk";
+/// When a row may be removed, in seconds since 1970: DynamoDB's TTL.
+pub const EXPIRES: &str = "exp";
+
+/// A row's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
+    Key { pk: pk.into(), sk: sk.into() }
+}
+
+/// An item, in *data*: contiguous by type and, within it, by time.
+pub fn item(drive: &DriveId, data_type: &Name, id: &ItemId) -> Key {
+    key(drive.as_str(), format!("{data_type}#{id}"))
+}
+
+/// The beginning of the sort keys of a data type, in *data*.
+pub fn type_prefix(data_type: &Name) -> String {
+    format!("{data_type}#")
+}
+
+/// A replica, in *replicas*: a group's items of one type in the order of time, whoever provides them.
+pub fn replica(replica: &ReplicaKey) -> Key {
+    key(replica_partition(&replica.group, &replica.data_type), format!("{}#{}", replica.id, replica.drive))
+}
+
+/// The partition of a group's replicas of one type. The `0` is the shard.
+pub fn replica_partition(group: &GroupId, data_type: &Name) -> String {
+    format!("{group}#{data_type}#0")
+}
+
+/// A user's profile.
+pub fn user(user: &UserId) -> Key {
+    key(user_partition(user), "PROFILE")
+}
+/// Everything about a user.
+pub fn user_partition(user: &UserId) -> String {
+    format!("USER#{user}")
+}
+/// A user's membership of a group, as consumer or owner.
+pub fn user_member(user: &UserId, group: &GroupId) -> Key {
+    key(user_partition(user), format!("MEMBER#{group}"))
+}
+/// The user that an identity belongs to. Hashed: neither issuer nor subject need to be readable here.
+pub fn identity(issuer: &str, subject: &str) -> Key {
+    key(format!("IDENTITY#{}", digest(&[issuer, subject])), "LINK")
+}
+/// What is addressed to an e-mail address, before or after its owner has a profile.
+pub fn email_partition(address: &str) -> String {
+    format!("EMAIL#{}", digest(&[&normal_address(address)]))
+}
+/// Addresses are compared without regard to case and surrounding space.
+pub fn normal_address(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+/// A drive.
+pub fn drive(drive: &DriveId) -> Key {
+    key(drive_partition(drive), "DRIVE")
+}
+/// Everything about a drive.
+pub fn drive_partition(drive: &DriveId) -> String {
+    format!("DRIVE#{drive}")
+}
+/// A drive's membership of a group as provider, where the stream function finds it.
+pub fn provides(drive: &DriveId, group: &GroupId) -> Key {
+    key(drive_partition(drive), format!("PROVIDES#{group}"))
+}
+/// A group.
+pub fn group(group: &GroupId) -> Key {
+    key(group_partition(group), "GROUP")
+}
+/// Everything about a group.
+pub fn group_partition(group: &GroupId) -> String {
+    format!("GROUP#{group}")
+}
+/// A group's rules at one revision; never changed once written.
+pub fn rules(group: &GroupId, revision: u32) -> Key {
+    key(group_partition(group), format!("RULES#{revision:08}"))
+}
+/// A provider in the roster.
+pub fn roster_provider(group: &GroupId, drive: &DriveId) -> Key {
+    key(group_partition(group), format!("ROSTER#DRIVE#{drive}"))
+}
+/// A consumer or owner in the roster.
+pub fn roster_user(group: &GroupId, user: &UserId) -> Key {
+    key(group_partition(group), format!("ROSTER#USER#{user}"))
+}
+/// An invitation, where the group's owners find it.
+pub fn invitation(group: &GroupId, invitation: &InvitationId) -> Key {
+    key(group_partition(group), format!("INVITE#{invitation}"))
+}
+/// An invitation, where the invitee finds it.
+pub fn invitation_for(partition: &str, invitation: &InvitationId) -> Key {
+    key(partition, format!("INVITE#{invitation}"))
+}
+/// A data job of a group.
+pub fn job(group: &GroupId, job: &JobId) -> Key {
+    key(group_partition(group), format!("JOB#{job}"))
+}
+/// The stack's data types and defaults, by the hash of their content.
+pub fn document(hash: &str) -> Key {
+    key("STACK", format!("DOCUMENT#{hash}"))
+}
+/// The stack's secret keys.
+pub fn secrets() -> Key {
+    key("STACK", "SECRETS")
+}
+/// The group that a name in stack.yaml stands for.
+pub fn declared_group(name: &Name) -> Key {
+    key("STACK", format!("GROUP#{name}"))
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // The length first, so that no two lists of parts read the same.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,164 @@
+//! Pages: which stretch of time, from where on, how many, in which direction.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use domain::id::ItemId;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::attr::{self, Row};
+use crate::error::{Result, sdk};
+use crate::keys::SK;
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Latest first.
+    #[default]
+    Desc,
+    /// Earliest first.
+    Asc,
+}
+
+/// What a list asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Items at or after this time.
+    pub from: Option<Timestamp>,
+    /// Items before this time.
+    pub to: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
+    /// In which order.
+    pub direction: Direction,
+    /// Behind this position: the sort text of the last item of the page before.
+    pub after: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; none on the last one.
+    pub next: Option<String>,
+}
+
+impl Window {
+    /// The least and the greatest sort text (both inclusive) below a prefix; none if nothing can lie between.
+    fn bounds(&self, prefix: &str) -> Option<(String, String)> {
+        // Item ids are upper-case base 32: `0` is their least character and `~` sorts behind all of them.
+        let mut low = self.from.map_or_else(|| "0".to_owned(), ItemId::lower_bound);
+        // What begins with the bound's time lies at or after it, so the bound itself, which no item has, is the end.
+        let mut high = self.to.map_or_else(|| "~".to_owned(), ItemId::lower_bound);
+        if let Some(position) = &self.after {
+            match self.direction {
+                Direction::Asc => low = low.max(position.clone()),
+                Direction::Desc => high = high.min(position.clone()),
+            }
+        }
+        (low <= high).then(|| (format!("{prefix}{low}"), format!("{prefix}{high}")))
+    }
+
+    /// Reads the window's rows of one partition below a prefix, in order: at most `limit`, and whether there may be more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn read(&self, query: QueryFluentBuilder, pk: &str, prefix: &str) -> Result<(Vec<Row>, bool)> {
+        let Some((low, high)) = self.bounds(prefix) else { return Ok((Vec::new(), false)) };
+        let position = self.after.as_ref().map(|after| format!("{prefix}{after}"));
+        // One more than asked, and one more again for the position itself, which the bounds include.
+        let wanted = self.limit + 1 + usize::from(position.is_some());
+        let mut rows: Vec<Row> = Vec::new();
+        let mut start: Option<HashMap<String, AttributeValue>> = None;
+        loop {
+            let answer = query
+                .clone()
+                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                .expression_attribute_values(":pk", attr::text(pk))
+                .expression_attribute_values(":low", attr::text(&low))
+                .expression_attribute_values(":high", attr::text(&high))
+                .scan_index_forward(self.direction == Direction::Asc)
+                .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(sdk)?;
+            rows.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || rows.len() >= wanted {
+                break;
+            }
+        }
+        rows.retain(|row| position.as_deref() != attr::get_text(row, SK).ok());
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        Ok((rows, more))
+    }
+}
+
+/// Merges several ordered lists into one page: the first `limit` of all, by their sort texts.
+pub(crate) fn merge<T>(lists: Vec<(Vec<(String, T)>, bool)>, window: &Window) -> Page<T> {
+    let mut more = lists.iter().any(|(_, more)| *more);
+    let mut all: Vec<(String, T)> = lists.into_iter().flat_map(|(list, _)| list).collect();
+    match window.direction {
+        Direction::Asc => all.sort_by(|a, b| a.0.cmp(&b.0)),
+        Direction::Desc => all.sort_by(|a, b| b.0.cmp(&a.0)),
+    }
+    more |= all.len() > window.limit;
+    all.truncate(window.limit);
+    let next = if more { all.last().map(|(sort, _)| sort.clone()) } else { None };
+    Page { items: all.into_iter().map(|(_, item)| item).collect(), next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::id::Name;
+
+    fn window(from: Option<&str>, to: Option<&str>) -> Window {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        Window { from: from.map(time), to: to.map(time), limit: 2, direction: Direction::Asc, after: None }
+    }
+
+    #[test]
+    fn from_is_inclusive_and_to_is_exclusive() {
+        let name = Name::parse("glucose").unwrap();
+        let at = |text: &str, random| format!("p#{}", ItemId::new(Timestamp::parse(text).unwrap(), &name, random));
+        let (low, high) = window(Some("2014-01-01T00:00:00Z"), Some("2014-01-02T00:00:00Z")).bounds("p#").unwrap();
+        let inside = |sort: String| low <= sort && sort <= high;
+        assert!(inside(at("2014-01-01T00:00:00Z", 0)) && inside(at("2014-01-01T23:59:59.999Z", u64::MAX)));
+        assert!(!inside(at("2013-12-31T23:59:59.999Z", u64::MAX)) && !inside(at("2014-01-02T00:00:00Z", 0)));
+        assert_eq!(window(Some("2014-01-02T00:00:00Z"), Some("2014-01-01T00:00:00Z")).bounds("p#"), None);
+    }
+
+    #[test]
+    fn merged_pages_lose_and_repeat_nothing() {
+        let lists = |after: Option<&str>| {
+            let part = |texts: &[&str]| {
+                let mut left: Vec<(String, String)> = texts
+                    .iter()
+                    .filter(|t| after.is_none_or(|a| **t > a))
+                    .map(|t| ((*t).to_owned(), (*t).to_owned()))
+                    .collect();
+                let more = left.len() > 2;
+                left.truncate(2);
+                (left, more)
+            };
+            vec![part(&["a", "d", "e"]), part(&["b", "c"]), part(&[])]
+        };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = merge(lists(after.as_deref()), &window(None, None));
+            seen.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    }
+}

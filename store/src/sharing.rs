@@ -1,0 +1,130 @@
+//! Where a drive's items go: its memberships and the rules of their groups, read afresh for every batch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::id::{DriveId, GroupId};
+use domain::replication::{ProviderMembership, Rulebook};
+use domain::rules::{CompiledRules, compile};
+use domain::stack::RuleSet;
+
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::directory::{GroupRow, provider_from_row};
+use crate::document::Document;
+use crate::error::{Result, StoreError, sdk};
+use crate::keys;
+
+/// Compiled rules by group and revision.
+///
+/// What a revision says never changes, so remembering it is no cache that can go stale; *which* revision counts is
+/// read consistently every time.
+#[derive(Debug, Default)]
+pub(crate) struct RulesCache(Mutex<HashMap<(GroupId, u32), Arc<CompiledRules>>>);
+
+/// Revisions remembered at most; a function that serves more groups than that compiles some again.
+const REMEMBERED: usize = 4096;
+
+impl RulesCache {
+    fn get(&self, key: &(GroupId, u32)) -> Option<Arc<CompiledRules>> {
+        self.0.lock().ok()?.get(key).cloned()
+    }
+    fn put(&self, key: (GroupId, u32), rules: Arc<CompiledRules>) {
+        if let Ok(mut map) = self.0.lock() {
+            if map.len() >= REMEMBERED {
+                map.clear();
+            }
+            map.insert(key, rules);
+        }
+    }
+}
+
+/// One group that a drive shares into.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// The drive's membership.
+    pub membership: ProviderMembership,
+    /// The group's rules of now.
+    pub book: Rulebook,
+}
+
+impl Store {
+    /// The groups that a drive shares into, with their rules of now. Consistent: what was committed before the call is seen.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn outlets(&self, drive: &DriveId, document: &Document) -> Result<Vec<Outlet>> {
+        let rows = self.directory_rows(&keys::drive_partition(drive), "PROVIDES#").await?;
+        let memberships = rows.iter().map(provider_from_row).collect::<Result<Vec<_>>>()?;
+        let groups: Vec<&GroupId> = memberships.iter().map(|m| &m.group).collect();
+        let groups = self.groups_by_id(&groups).await?;
+        let mut outlets = Vec::with_capacity(memberships.len());
+        for membership in memberships {
+            // A group that was deleted after this drive joined it receives nothing.
+            let Some(group) = groups.get(&membership.group).filter(|group| group.active) else { continue };
+            let rules = self.rules(&membership.group, group.rule_revision, document).await?;
+            let book = Rulebook { revision: group.rule_revision, era: document.era, rules: (*rules).clone() };
+            outlets.push(Outlet { membership, book });
+        }
+        Ok(outlets)
+    }
+
+    /// The rules of a group at a revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if they do not compile with today's data types.
+    pub async fn rules(&self, group: &GroupId, revision: u32, document: &Document) -> Result<Arc<CompiledRules>> {
+        let key = (group.clone(), revision);
+        if let Some(rules) = self.rules.get(&key) {
+            return Ok(rules);
+        }
+        let set = self.rule_set(group, revision).await?;
+        let compiled = compile(&document.data_types, &set)
+            .map_err(|errors| StoreError::corrupt("directory", format!("rules with {} mistakes", errors.len())))?;
+        let compiled = Arc::new(compiled);
+        self.rules.put(key, compiled.clone());
+        Ok(compiled)
+    }
+
+    /// The text of a group's rules at a revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is no such revision.
+    pub async fn rule_set(&self, group: &GroupId, revision: u32) -> Result<RuleSet> {
+        let row = self.directory_row(&keys::rules(group, revision)).await?.ok_or(StoreError::Missing("revision of the rules"))?;
+        let text = attr::get_text(&row, "rules").map_err(|what| StoreError::corrupt("directory", what))?;
+        serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
+    }
+
+    async fn groups_by_id(&self, ids: &[&GroupId]) -> Result<HashMap<GroupId, GroupRow>> {
+        let mut found = HashMap::new();
+        for chunk in ids.chunks(100) {
+            let mut wanted: Vec<Row> = chunk.iter().map(|id| attr::key_row(&keys::group(id))).collect();
+            while !wanted.is_empty() {
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(std::mem::take(&mut wanted)))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.tables.directory, request)
+                    .send()
+                    .await
+                    .map_err(sdk)?;
+                for row in answer.responses.unwrap_or_default().into_values().flatten() {
+                    let group = GroupRow::read(&row)?;
+                    found.insert(group.id.clone(), group);
+                }
+                let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.tables.directory);
+                wanted = left.map(|left| left.keys).unwrap_or_default();
+                if !wanted.is_empty() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20 + fastrand::u64(..60))).await;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
