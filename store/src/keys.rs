@@ -125,6 +125,13 @@ pub fn declared_group(name: &Name) -> Key {
     key("STACK", format!("GROUP#{name}"))
 }
 
+/// Everything that needs repair.
+pub const REPAIRS: &str = "REPAIR";
+/// An item that needs repair.
+pub fn repair(drive: &str, sort: &str) -> Key {
+    key(REPAIRS, format!("ITEM#{drive}#{sort}"))
+}
+
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

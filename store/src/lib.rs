@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod attr;
+pub mod clock;
 pub mod cursor;
 pub mod data;
 pub mod directory;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod ids;
 pub mod keys;
 pub mod page;
+pub mod repairs;
 pub mod replicas;
 pub mod sharing;
 

@@ -79,7 +79,12 @@ impl Store {
         if let Some(rules) = self.rules.get(&key) {
             return Ok(rules);
         }
-        let set = self.rule_set(group, revision).await?;
+        let mut set = self.rule_set(group, revision).await?;
+        // Rules and functions are deployed one after the other: a type that only one side knows is not shared yet, or
+        // no longer, and stops nothing else.
+        for rule in &mut set.rules {
+            rule.types.retain(|name| document.data_types.contains_key(name));
+        }
         let compiled = compile(&document.data_types, &set)
             .map_err(|errors| StoreError::corrupt("directory", format!("rules with {} mistakes", errors.len())))?;
         let compiled = Arc::new(compiled);
