@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use domain::id::{DriveId, ItemId, Name};
 use domain::item::Item;
-use domain::replication::{Change, Decision, decide};
+use domain::replication::{Change, Decision, decide, must_ask_source};
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
@@ -23,13 +23,10 @@ use store::{Store, StoreError, attr, data};
 
 /// Drives worked on at once.
 const DRIVES_AT_ONCE: usize = 8;
+/// Items whose source is asked at once, for one drive.
+const READS_AT_ONCE: usize = 8;
 /// Time left aside at the end of an invocation, so that a batch fails by our word and not by being cut off.
 const RESERVE: Duration = Duration::from_secs(5);
-/// How far the clocks of two machines may be apart.
-///
-/// What was written this long after a join was certainly written after it. Anything earlier may be a record of an
-/// item that was deleted while the drive was not a member, for which no tombstone exists: its source is asked.
-const CLOCK_SLACK_MILLIS: i64 = 60_000;
 
 /// The stream function.
 #[derive(Debug, Clone)]
@@ -135,22 +132,37 @@ impl Replicator {
         if outlets.is_empty() {
             return Ok(outcome);
         }
-        let mut decisions: Vec<Decision> = Vec::new();
-        for record in records {
-            let doubtful = |outlet: &Outlet| {
-                let joined = outlet.membership.terms.joined.plus_millis(CLOCK_SLACK_MILLIS);
-                record.present.is_some() && record.written.is_none_or(|written| written < joined)
-            };
-            let asked = if outlets.iter().any(doubtful) { Some(self.ask_source(drive, record).await?) } else { None };
-            for outlet in &outlets {
-                let record = if doubtful(outlet) { asked.as_ref().unwrap_or(record) } else { record };
-                decisions.push(decide(&record.change(), &outlet.membership, &outlet.book));
-            }
-        }
+        let decisions: Vec<Vec<Decision>> = stream::iter(records)
+            .map(|record| self.decide(drive, record, &outlets))
+            .buffer_unordered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let decisions = decisions.concat();
         let applied = self.store.apply(&decisions, now()).await?;
         outcome.written = applied.written;
         outcome.superseded = applied.superseded;
         Ok(outcome)
+    }
+
+    /// What one record means for every group; the source is asked where the record cannot be trusted.
+    async fn decide(&self, drive: &DriveId, record: &Record, outlets: &[Outlet]) -> Result<Vec<Decision>, StoreError> {
+        let mut asked: Option<Record> = None;
+        let mut decisions = Vec::with_capacity(outlets.len());
+        for Outlet { membership, book } in outlets {
+            let decision = decide(&record.change(), membership, book);
+            // Only what would show something can bring anything back.
+            let shows = matches!(decision, Decision::Write { .. });
+            if !shows || !must_ask_source(record.written, membership.terms) {
+                decisions.push(decision);
+                continue;
+            }
+            if asked.is_none() {
+                asked = Some(self.ask_source(drive, record).await?);
+            }
+            let source = asked.as_ref().unwrap_or(record);
+            decisions.push(decide(&source.change(), membership, book));
+        }
+        Ok(decisions)
     }
 
     /// The item as its drive has it now.

@@ -13,8 +13,12 @@ use domain::time::Timestamp;
 use store::directory::{Job, JobKind, JobStatus};
 use store::document::Document;
 use store::page::{Direction, Window};
+use serde::Deserialize;
+use serde_json::Value as Json;
 use store::clock::now;
 use store::{Store, StoreError};
+
+use crate::queue::{Jobs, NotSent};
 
 /// Items looked at between two checkpoints.
 const PAGE: usize = 200;
@@ -22,10 +26,32 @@ const PAGE: usize = 200;
 const RESERVE: Duration = Duration::from_secs(20);
 
 /// The job function.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Worker {
     store: Store,
     document: Arc<Document>,
+    queue: Arc<dyn Jobs>,
+}
+
+/// Why a message could not be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// It names no job.
+    #[error("the message names no job")]
+    Message,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The rest could not be handed over.
+    #[error(transparent)]
+    Queue(#[from] NotSent),
+}
+
+/// A message of the queue: where a job is found.
+#[derive(Debug, Deserialize)]
+struct Message {
+    job: JobId,
+    group: GroupId,
 }
 
 /// How an invocation ended.
@@ -39,8 +65,28 @@ pub enum Progress {
 
 impl Worker {
     /// The function over a store.
-    pub fn new(store: Store, document: Arc<Document>) -> Self {
-        Self { store, document }
+    pub fn new(store: Store, document: Arc<Document>, queue: Arc<dyn Jobs>) -> Self {
+        Self { store, document, queue }
+    }
+
+    /// Handles the messages of one delivery.
+    ///
+    /// # Errors
+    /// If a message could not be worked on; all of them are then to be delivered again, and end in the queue of dead
+    /// letters if that never helps.
+    pub async fn handle(&self, event: &Json, deadline: Instant) -> Result<(), WorkError> {
+        let records = event.get("Records").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        for record in records {
+            let body = record.get("body").and_then(Json::as_str).ok_or(WorkError::Message)?;
+            let message: Message = serde_json::from_str(body).map_err(|_| WorkError::Message)?;
+            let progress = self.run(&message.group, &message.job, deadline).await?;
+            tracing::info!(job = %message.job, ?progress, "worked on a job");
+            if progress == Progress::Continue {
+                let job = self.store.job(&message.group, &message.job).await?;
+                self.queue.send(&job).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Works on a job until it is finished or time is up.
@@ -82,7 +128,7 @@ impl Worker {
             return Ok(true);
         }
         let rules = self.store.rules(&job.group, group.rule_revision, &self.document).await?;
-        let book = Rulebook { revision: group.rule_revision, era: self.document.era, rules: (*rules).clone() };
+        let book = Rulebook { revision: group.rule_revision, era: self.document.era, rules };
         let types: Vec<&DataType> = self.document.data_types.values().filter(|t| book.rules.covers(&t.name)).collect();
         let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else { return Ok(true) };
         let from = book.rules.reaches_back_to(&data_type.name, membership.terms);

@@ -64,7 +64,7 @@ impl Store {
             // A group that was deleted after this drive joined it receives nothing.
             let Some(group) = groups.get(&membership.group).filter(|group| group.active) else { continue };
             let rules = self.rules(&membership.group, group.rule_revision, document).await?;
-            let book = Rulebook { revision: group.rule_revision, era: document.era, rules: (*rules).clone() };
+            let book = Rulebook { revision: group.rule_revision, era: document.era, rules };
             outlets.push(Outlet { membership, book });
         }
         Ok(outlets)

@@ -1,5 +1,7 @@
 //! For this change of an item, this membership and these rules: which copy, or none.
 
+use std::sync::Arc;
+
 use super::order::{MOST, Order};
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
@@ -27,8 +29,8 @@ pub struct Rulebook {
     pub revision: u32,
     /// Grows after a restore.
     pub era: u16,
-    /// The rules.
-    pub rules: CompiledRules,
+    /// The rules; shared, because every batch asks them.
+    pub rules: Arc<CompiledRules>,
 }
 
 /// What happened to an item.
@@ -83,6 +85,19 @@ pub enum Decision {
     },
     /// Nothing: there is no copy and there was none.
     Nothing,
+}
+
+/// How far the clocks of two machines may be apart, in milliseconds.
+pub const CLOCK_SLACK: i64 = 60_000;
+
+/// Whether what a record of the stream says of an item may be older than the provider's membership, so that the source
+/// must be asked instead.
+///
+/// The trouble is an item that was deleted while the drive was not a member. No tombstone was left for it, so a late
+/// record of its creation would bring it back to a membership that began after its end. What was written clearly
+/// after the join has every later deletion's tombstone against it.
+pub fn must_ask_source(written: Option<Timestamp>, terms: Terms) -> bool {
+    written.is_none_or(|written| written < terms.joined.plus_millis(CLOCK_SLACK))
 }
 
 /// Decides about one copy.

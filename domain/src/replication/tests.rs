@@ -42,11 +42,11 @@ fn glucose() -> BTreeMap<Name, DataType> {
 
 fn book(when: &str, revision: u32) -> Rulebook {
     let rules: RuleSet = serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}])).unwrap();
-    Rulebook { revision, era: 0, rules: compile(&glucose(), &rules).unwrap() }
+    Rulebook { revision, era: 0, rules: compile(&glucose(), &rules).unwrap().into() }
 }
 
 fn empty_book(revision: u32) -> Rulebook {
-    Rulebook { revision, era: 0, rules: compile(&glucose(), &RuleSet::default()).unwrap() }
+    Rulebook { revision, era: 0, rules: compile(&glucose(), &RuleSet::default()).unwrap().into() }
 }
 
 fn membership(epoch: u64) -> ProviderMembership {

@@ -1,1 +1,24 @@
-fn main() {}
+//! The job function: the past of those who joined, the leavings of those who left.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambdas::queue::SqsJobs;
+use lambdas::invocation::deadline;
+use lambdas::startup::Base;
+use lambdas::worker::Worker;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let base = Base::read()?;
+    let queue = Arc::new(SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?));
+    let worker = &Worker::new(base.store.clone(), base.document().await?, queue);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        worker.handle(&event.payload, deadline(&event.context)).await.inspect_err(|error| {
+            tracing::error!(%error, "the job has to be taken up again");
+        })?;
+        Ok::<_, Error>(())
+    }))
+    .await
+}

@@ -1,6 +1,6 @@
 //! Memberships: a drive in a group as provider, a user in a group as consumer or owner.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
 use domain::rules::Terms;
@@ -18,6 +18,8 @@ use crate::{ids, keys};
 /// The attribute that names a member who is a user. Rows of providers have a `drive` instead, and name the user who
 /// joined it as `joinedBy`.
 pub(super) const MEMBER_USER: &str = "member";
+/// The attribute with a user's roles. A reserved word of DynamoDB: expressions name it through a placeholder.
+const ROLES: &str = "roles";
 
 /// Who a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub struct Leaving {
     pub provider: Option<(ProviderMembership, Job)>,
     /// The user's membership as consumer or owner.
     pub user: Option<UserMembership>,
+    /// Of the user's roles, those that stay; none if the membership ends.
+    pub keeps: Vec<Role>,
 }
 
 fn roles_text(roles: &[Role]) -> String {
@@ -310,7 +314,8 @@ impl Store {
     /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if a membership or
     /// the group is gone already.
     pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
-        let owner_goes = leaving.user.as_ref().is_some_and(|user| user.roles.contains(&Role::Owner));
+        let owned = leaving.user.as_ref().is_some_and(|user| user.roles.contains(&Role::Owner));
+        let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
         let (change, condition) = if owner_goes {
             ("ADD rosterRev :one, owners :less", "#state = :active AND owners > :one")
         } else {
@@ -332,14 +337,17 @@ impl Store {
             let keys = [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
             let epoch = attr::number(membership.epoch);
             for key in keys {
-                actions.push(self.delete_if(&key, "epoch = :guard", epoch.clone())?);
+                actions.push(self.delete_if(&key, "epoch", epoch.clone())?);
             }
             actions.push(self.put_new(job.row())?);
         }
         if let Some(user) = &leaving.user {
             let roles = attr::text(roles_text(&user.roles));
             for key in [keys::roster_user(group, &user.user), keys::user_member(&user.user, group)] {
-                actions.push(self.delete_if(&key, "roles = :guard", roles.clone())?);
+                actions.push(match leaving.keeps.is_empty() {
+                    true => self.delete_if(&key, ROLES, roles.clone())?,
+                    false => self.keep_roles(&key, roles.clone(), &leaving.keeps)?,
+                });
             }
         }
         match self.transact(actions).await {
@@ -355,18 +363,26 @@ impl Store {
         }
     }
 
-    fn delete_if(
-        &self,
-        key: &keys::Key,
-        condition: &str,
-        guard: aws_sdk_dynamodb::types::AttributeValue,
-    ) -> Result<TransactWriteItem> {
+    fn delete_if(&self, key: &keys::Key, attribute: &str, guard: AttributeValue) -> Result<TransactWriteItem> {
         let delete = Delete::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(key)))
-            .condition_expression(condition)
+            .condition_expression("#guarded = :guard")
+            .expression_attribute_names("#guarded", attribute)
             .expression_attribute_values(":guard", guard);
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
+    }
+
+    fn keep_roles(&self, key: &keys::Key, before: AttributeValue, kept: &[Role]) -> Result<TransactWriteItem> {
+        let update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(key)))
+            .update_expression("SET #roles = :kept")
+            .condition_expression("#roles = :before")
+            .expression_attribute_names("#roles", ROLES)
+            .expression_attribute_values(":kept", attr::text(roles_text(kept)))
+            .expression_attribute_values(":before", before);
+        Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
     }
 
     /// Removes a page of what a deleted group still has in the directory: memberships and invitations. How many rows
