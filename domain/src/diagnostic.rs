@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-/// A stretch of the configuration file.
+/// A stretch of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Span {
+    /// Which file: 0 is `stack.yaml`, 1 the overlay of the environment.
+    pub file: u8,
     /// Byte offset of its beginning.
     pub start: usize,
     /// Byte offset just behind its end.
@@ -34,15 +36,26 @@ pub struct Diagnostic {
     pub message: String,
     /// Where.
     pub span: Span,
+    /// The other place it is about, such as the first of two equal keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<Span>,
     /// What to do about it.
     pub help: String,
 }
 
+/// Words longer than this are not compared: nobody means a known word by them, and comparing is quadratic.
+const LONGEST_COMPARED: usize = 64;
+
 /// The nearest of the known words, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST_COMPARED {
+        return None;
+    }
+    let lower = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= 1 + LONGEST_COMPARED / 4)
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -1,4 +1,27 @@
 //! The stack: everything `stack.yaml` says, checked.
+//!
+//! Text becomes a tree with places (`yaml`), one tree with the overlay and the variables in it (`expand`), and
+//! then a [`Stack`]: the `check_*` modules walk the tree, take what is right and report what is not (`report`),
+//! and never stop at the first mistake. What the keys are is said once, in [`reference`].
 
+mod check_groups;
+mod check_settings;
+mod check_types;
+mod codes;
+mod expand;
+mod forms;
 mod model;
+mod parse;
+pub mod reference;
+mod report;
+mod source;
+mod yaml;
+
+pub use codes::CODES;
+pub use expand::Variables;
 pub use model::*;
+pub use parse::{parse, parse_with_overlay};
+pub use source::{MAX_BYTES, Source, check_size};
+
+#[cfg(test)]
+mod tests;
