@@ -1,1 +1,11 @@
-//! Freehold.
+//! Freehold's functions: one thin binary per trigger over a handler that knows nothing of Lambda.
+
+pub mod api;
+pub mod invocation;
+pub mod problem;
+pub mod queue;
+pub mod replicator;
+pub mod settings;
+pub mod startup;
+pub mod telemetry;
+pub mod worker;

@@ -1,1 +1,415 @@
-//! (being written)
+//! From the checked stack to the resources that it wants. Pure: the same stack and options give the same resources.
+//!
+//! The control table is missing here on purpose: it holds the state that tells what is there, so the state module
+//! makes it before anything is planned.
+
+mod outputs;
+mod policy;
+
+use std::collections::BTreeMap;
+
+use domain::routes::{RESOURCE_SERVER, ROUTES, Route, Scope};
+use domain::stack::{self as model, Stack};
+use serde::Serialize;
+use store::document::Document;
+
+use crate::kinds::function::Code;
+use crate::kinds::{
+    STACK_TAG, authorizer, function, group, http_api, integration, log_group, mapping, permission, queue,
+    resource_server, role, route, stackdoc, stage, table, user_pool, user_pool_client, user_pool_domain,
+};
+use crate::resource::{Address, Input, Resource};
+
+pub use outputs::stack_outputs;
+use policy::policy;
+
+/// Where the stack shall run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// In an AWS account.
+    Aws,
+    /// On this machine, against the emulator at this address.
+    Local {
+        /// `http://127.0.0.1:4566`.
+        endpoint: String,
+    },
+}
+
+/// What the stack's file does not say.
+#[derive(Debug, Clone)]
+pub struct DesiredOptions {
+    /// The account's number.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// Where it shall run.
+    pub target: Target,
+    /// The code of each function, by the function's name: `api`, `replicator`, `worker`.
+    pub code: BTreeMap<String, Code>,
+    /// Whether functions are given the stack's document. Only tests of the AWS resources alone do without.
+    pub with_stackdoc: bool,
+}
+
+/// The functions, with how long one invocation may take in seconds.
+const FUNCTIONS: [(&str, i32); 3] = [("api", 10), ("replicator", 60), ("worker", 300)];
+/// SQS advises six times the function's timeout, so that a message is not handed out twice while it is worked on.
+const VISIBILITY_FACTOR: u32 = 6;
+const DAY: u32 = 86_400;
+/// The processor's runtime for compiled functions.
+const RUNTIME: &str = "provided.al2023";
+/// The one API, and what belongs to it.
+const API: &str = "api";
+const MAIN: &str = "main";
+
+/// Everything that the stack wants in AWS.
+pub fn desired(stack: &Stack, options: &DesiredOptions) -> Vec<Resource> {
+    let mut resources = Resources { stack, options, list: Vec::new() };
+    resources.tables();
+    resources.queues();
+    resources.functions();
+    resources.mappings();
+    resources.identity();
+    resources.api();
+    if options.with_stackdoc {
+        resources.contents();
+    }
+    resources.list
+}
+
+struct Resources<'a> {
+    stack: &'a Stack,
+    options: &'a DesiredOptions,
+    list: Vec<Resource>,
+}
+
+fn output(kind: &str, name: &str, output: &'static str) -> Input {
+    Input::Ref(Address::new(kind, name), output)
+}
+
+impl Resources<'_> {
+    fn add(&mut self, kind: &str, name: &str, attributes: impl Serialize) {
+        // Serialising these documents cannot fail: their keys are texts and nothing in them is fallible.
+        let attributes = serde_json::to_value(attributes).unwrap_or_default();
+        self.list.push(Resource { address: Address::new(kind, name), attributes });
+    }
+
+    fn physical(&self, name: &str) -> String {
+        format!("{}-{name}", self.stack.name.as_str())
+    }
+
+    fn tags(&self, kind: &str, name: &str) -> BTreeMap<String, String> {
+        let mut tags = self.stack.tags.clone();
+        tags.insert(STACK_TAG.to_owned(), self.stack.name.as_str().to_owned());
+        tags.insert("freehold:resource".to_owned(), Address::new(kind, name).to_string());
+        tags
+    }
+
+    fn tables(&mut self) {
+        let protection = self.stack.protection;
+        for (name, streamed) in [("data", true), ("replicas", false), ("directory", true)] {
+            let attributes = table::Attributes {
+                name: self.physical(name),
+                keys: table::Keys { hash: "pk".to_owned(), range: "sk".to_owned() },
+                billing: table::Billing::OnDemand,
+                stream: streamed.then(|| "NEW_AND_OLD_IMAGES".to_owned()),
+                ttl: Some("exp".to_owned()),
+                point_in_time_recovery: protection.point_in_time_recovery,
+                deletion_protection: protection.deletion_protection,
+                encryption: match protection.encryption {
+                    model::Encryption::AwsOwned => table::Encryption::AwsOwned,
+                    model::Encryption::CustomerManaged => table::Encryption::CustomerManaged,
+                },
+                tags: self.tags("table", name),
+            };
+            self.add("table", name, attributes);
+        }
+    }
+
+    /// What lies in the directory from the start: the stack's document and the declared groups.
+    fn contents(&mut self) {
+        let directory = || output("table", "directory", "name");
+        self.list.push(stackdoc::resource(&Document::of(self.stack), directory()));
+        // Groups come after the functions: their rules may name types that functions of before do not know.
+        let functions: Vec<Input> =
+            FUNCTIONS.iter().map(|(name, _)| output("function", name, "name")).collect();
+        for declared in self.stack.groups.values() {
+            self.list.push(group::resource(declared, directory(), &functions));
+        }
+    }
+
+    fn queues(&mut self) {
+        let jobs = FUNCTIONS
+            .iter()
+            .find(|(name, _)| *name == "worker")
+            .map_or(30, |(_, timeout)| timeout.unsigned_abs());
+        let dead = queue::Redrive { queue: output("queue", "jobs-dead", "arn"), max_receives: 5 };
+        let queues = [
+            ("jobs-dead", 30, 14 * DAY, None),
+            ("jobs", jobs * VISIBILITY_FACTOR, 4 * DAY, Some(dead)),
+            ("replicator-failed", 30, 14 * DAY, None),
+        ];
+        for (name, visibility_timeout, retention, redrive) in queues {
+            let attributes = queue::Attributes {
+                name: self.physical(name),
+                visibility_timeout,
+                retention,
+                redrive,
+                encrypted: true,
+                tags: self.tags("queue", name),
+            };
+            self.add("queue", name, attributes);
+        }
+    }
+
+    fn functions(&mut self) {
+        for (name, timeout) in FUNCTIONS {
+            let function = self.physical(name);
+            let retention = i32::try_from(self.stack.functions.log_retention_days).ok();
+            let group = log_group::Attributes {
+                name: format!("/aws/lambda/{function}"),
+                retention_days: retention,
+                tags: self.tags("log_group", name),
+            };
+            self.add("log_group", name, group);
+            let role = role::Attributes {
+                name: function.clone(),
+                description: format!("What function {function} may do"),
+                trust: role::trust("lambda.amazonaws.com"),
+                policy: policy(name),
+                tags: self.tags("role", name),
+            };
+            self.add("role", name, role);
+            let code = self.options.code.get(name).cloned();
+            let attributes = function::Attributes {
+                name: function,
+                role: output("role", name, "arn"),
+                role_id: output("role", name, "roleId"),
+                runtime: RUNTIME.to_owned(),
+                architecture: match self.stack.functions.architecture {
+                    model::Architecture::X86_64 => "x86_64".to_owned(),
+                    model::Architecture::Arm64 => "arm64".to_owned(),
+                },
+                memory: i32::try_from(self.stack.functions.memory).unwrap_or(i32::MAX),
+                timeout,
+                code: code.unwrap_or_else(|| Code { path: String::new(), sha256: String::new() }),
+                environment: self.environment(name),
+                log_group: output("log_group", name, "name"),
+                tags: self.tags("function", name),
+            };
+            self.add("function", name, attributes);
+        }
+    }
+
+    fn environment(&self, function: &str) -> BTreeMap<String, Input> {
+        let mut variables = vec![
+            ("FREEHOLD_STACK", Input::from(self.stack.name.as_str())),
+            ("FREEHOLD_DATA_TABLE", output("table", "data", "name")),
+            ("FREEHOLD_REPLICAS_TABLE", output("table", "replicas", "name")),
+            ("FREEHOLD_DIRECTORY_TABLE", output("table", "directory", "name")),
+            ("FREEHOLD_LOG", Input::from("info")),
+        ];
+        if self.options.with_stackdoc {
+            // The content hash of the stack's document: a new document is a new environment, which is what makes
+            // running functions read it.
+            variables.push(("FREEHOLD_CONFIG", output("stackdoc", MAIN, "hash")));
+        }
+        if function != "replicator" {
+            variables.push(("FREEHOLD_JOBS_QUEUE_URL", output("queue", "jobs", "url")));
+        }
+        if function == API {
+            variables.push(("FREEHOLD_ISSUER", output("user_pool", MAIN, "issuer")));
+            variables.push(("FREEHOLD_CLIENT_ID", output("user_pool_client", MAIN, "id")));
+            variables.push(("FREEHOLD_USERINFO_URL", output("user_pool_domain", MAIN, "userInfoUrl")));
+        }
+        if let Target::Local { endpoint } = &self.options.target {
+            variables.push(("AWS_ENDPOINT_URL", Input::from(endpoint.as_str())));
+        }
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn mappings(&mut self) {
+        let replicator = mapping::Attributes {
+            function: output("function", "replicator", "name"),
+            source: output("table", "data", "streamArn"),
+            enabled: true,
+            batch_size: 100,
+            batch_window: 0,
+            reports_failures: true,
+            stream: Some(mapping::Stream {
+                bisect: true,
+                retries: 30,
+                // Half of what the stream keeps, so that whoever is told of a failure can still read the records.
+                record_age: 43_200,
+                on_failure: output("queue", "replicator-failed", "arn"),
+            }),
+        };
+        self.add("mapping", "replicator", replicator);
+        let worker = mapping::Attributes {
+            function: output("function", "worker", "name"),
+            source: output("queue", "jobs", "arn"),
+            enabled: true,
+            batch_size: 1,
+            batch_window: 0,
+            reports_failures: true,
+            stream: None,
+        };
+        self.add("mapping", "worker", worker);
+    }
+
+    fn identity(&mut self) {
+        let identity = &self.stack.identity;
+        let pool = user_pool::Attributes {
+            name: self.physical("people"),
+            email_sign_in: true,
+            password_policy: user_pool::PasswordPolicy {
+                minimum_length: i32::from(identity.password_policy.minimum_length),
+                require_lowercase: identity.password_policy.require_lowercase,
+                require_uppercase: identity.password_policy.require_uppercase,
+                require_numbers: identity.password_policy.require_numbers,
+                require_symbols: identity.password_policy.require_symbols,
+            },
+            mfa: match identity.mfa {
+                model::Mfa::Off => user_pool::Mfa::Off,
+                model::Mfa::Optional => user_pool::Mfa::Optional,
+                model::Mfa::Required => user_pool::Mfa::Required,
+            },
+            self_sign_up: identity.self_sign_up,
+            deletion_protection: self.stack.protection.deletion_protection,
+            tags: self.tags("user_pool", MAIN),
+        };
+        let prefix = identity.domain_prefix.clone();
+        let domain = user_pool_domain::Attributes {
+            prefix: prefix
+                .unwrap_or_else(|| format!("{}-{}", self.stack.name.as_str(), self.options.account)),
+            pool: output("user_pool", MAIN, "id"),
+        };
+        let mut scopes: Vec<_> = Scope::ALL
+            .iter()
+            .map(|scope| resource_server::Scope {
+                name: scope.name().to_owned(),
+                description: scope.description().to_owned(),
+            })
+            .collect();
+        scopes.sort();
+        let server = resource_server::Attributes {
+            pool: output("user_pool", MAIN, "id"),
+            identifier: RESOURCE_SERVER.to_owned(),
+            name: self.stack.name.as_str().to_owned(),
+            scopes,
+        };
+        let client = self.client();
+        self.add("user_pool", MAIN, pool);
+        self.add("user_pool_domain", MAIN, domain);
+        self.add("resource_server", MAIN, server);
+        self.add("user_pool_client", MAIN, client);
+    }
+
+    fn client(&self) -> user_pool_client::Attributes<Input> {
+        let identity = &self.stack.identity;
+        let sorted = |texts: &[String]| {
+            let mut texts = texts.to_vec();
+            texts.sort();
+            texts
+        };
+        user_pool_client::Attributes {
+            pool: output("user_pool", MAIN, "id"),
+            name: self.physical("client"),
+            callback_urls: sorted(&identity.callback_urls),
+            logout_urls: sorted(&identity.logout_urls),
+            flows: vec!["code".to_owned()],
+            scopes: scopes().into_iter().map(scope_input).collect(),
+            // Passwords never reach the client: people type them on the hosted page only.
+            auth_flows: vec!["ALLOW_REFRESH_TOKEN_AUTH".to_owned()],
+            token_minutes: 60,
+            refresh_days: 30,
+            hides_users: true,
+            revocable: true,
+        }
+    }
+
+    fn api(&mut self) {
+        let origins = &self.stack.api.cors_origins;
+        let methods = ["DELETE", "GET", "OPTIONS", "PATCH", "POST"];
+        let cors = (!origins.is_empty()).then(|| {
+            let mut origins = origins.clone();
+            origins.sort();
+            http_api::Cors {
+                origins,
+                methods: methods.map(str::to_owned).to_vec(),
+                headers: ["authorization", "content-type"].map(str::to_owned).to_vec(),
+                max_age: 3600,
+            }
+        });
+        let api = http_api::Attributes { name: self.physical(API), cors, tags: self.tags("http_api", API) };
+        self.add("http_api", API, api);
+        let id = || output("http_api", API, "id");
+        let authorizer = authorizer::Attributes {
+            api: id(),
+            name: "people".to_owned(),
+            issuer: output("user_pool", MAIN, "issuer"),
+            audience: vec![output("user_pool_client", MAIN, "id")],
+        };
+        self.add("authorizer", API, authorizer);
+        let integration = integration::Attributes {
+            api: id(),
+            name: API.to_owned(),
+            function: output("function", API, "arn"),
+            payload_version: "2.0".to_owned(),
+            timeout_ms: 30_000,
+        };
+        self.add("integration", API, integration);
+        for route in ROUTES {
+            let attributes = route::Attributes {
+                api: id(),
+                key: format!("{} {}", route.method, route.path),
+                authorizer: output("authorizer", API, "id"),
+                scopes: vec![scope_input(route.scope.full())],
+                integration: output("integration", API, "id"),
+            };
+            self.add("route", &route_name(route), attributes);
+        }
+        let stage = stage::Attributes {
+            api: id(),
+            name: "$default".to_owned(),
+            auto_deploy: true,
+            rate_limit: self.stack.api.rate_limit,
+            burst_limit: self.stack.api.burst_limit,
+            tags: self.tags("stage", API),
+        };
+        self.add("stage", API, stage);
+        let DesiredOptions { region, account, .. } = self.options;
+        let prefix = format!("arn:aws:execute-api:{region}:{account}:");
+        let permission = permission::Attributes {
+            function: output("function", API, "name"),
+            principal: "apigateway.amazonaws.com".to_owned(),
+            action: "lambda:InvokeFunction".to_owned(),
+            source: Input::Join(vec![prefix.into(), id(), "/*".into()]),
+        };
+        self.add("permission", API, permission);
+    }
+}
+
+/// A route's name in addresses: `get-user-data-data_id`.
+fn route_name(route: &Route) -> String {
+    let path = route.path.replace(['{', '}'], "").replace('/', "-");
+    format!("{}{path}", route.method.to_lowercase())
+}
+
+/// What a person's tokens may carry, sorted.
+fn scopes() -> Vec<String> {
+    let standard = ["email", "openid"].map(str::to_owned);
+    let mut scopes: Vec<String> = Scope::ALL.iter().map(|scope| scope.full()).chain(standard).collect();
+    scopes.sort();
+    scopes
+}
+
+/// A scope of ours exists only once the resource server does; standard ones always do.
+fn scope_input(scope: String) -> Input {
+    match scope.strip_prefix(RESOURCE_SERVER) {
+        Some(rest) => Input::Join(vec![output("resource_server", MAIN, "identifier"), rest.into()]),
+        None => scope.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

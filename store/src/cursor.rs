@@ -29,21 +29,43 @@ impl CursorKey {
         Self(bytes)
     }
 
-    fn mac(&self, scope: &[&str], position: &str) -> Option<Hmac<Sha256>> {
+    fn mac(&self, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        for part in scope.iter().chain([&position]) {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
+            mac.update(part);
         }
         Some(mac)
     }
 
+    fn seal_of(&self, scope: &[&str], position: &[u8]) -> Option<Hmac<Sha256>> {
+        let parts = std::iter::once("seal".as_bytes()).chain(scope.iter().map(|part| part.as_bytes()));
+        self.mac(&parts.chain([position]).collect::<Vec<_>>())
+    }
+
+    /// Hides a position, or shows it again. A page can end at a row that its reader may not see, so its position, which
+    /// tells an item and a drive, must not be readable. The seal is a different one for each position and serves as the
+    /// initial value, as in SIV.
+    fn veil(&self, seal: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut veiled = Vec::with_capacity(bytes.len());
+        for (at, block) in bytes.chunks(32).enumerate() {
+            let stream = self.mac(&[b"veil", seal, &(at as u64).to_be_bytes()])?.finalize().into_bytes();
+            veiled.extend(block.iter().zip(stream).map(|(byte, with)| byte ^ with));
+        }
+        Some(veiled)
+    }
+
     /// Seals a position for a scope: whatever the list depends on (caller, group, membership, filter).
     pub fn seal(&self, scope: &[&str], position: &str) -> String {
-        let tag = self.mac(scope, position).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
-        let mut bytes: Vec<u8> = tag.iter().take(SEAL).copied().collect();
-        bytes.extend_from_slice(position.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        let sealed = || {
+            let seal = self.seal_of(scope, position.as_bytes())?.finalize().into_bytes();
+            let mut bytes: Vec<u8> = seal.iter().take(SEAL).copied().collect();
+            let veiled = self.veil(&bytes, position.as_bytes())?;
+            bytes.extend(veiled);
+            Some(bytes)
+        };
+        // HMAC takes keys of any length, so there is always one.
+        URL_SAFE_NO_PAD.encode(sealed().unwrap_or_default())
     }
 
     /// The position in a cursor that was sealed for the same scope.
@@ -52,11 +74,11 @@ impl CursorKey {
     /// If it was not.
     pub fn open(&self, scope: &[&str], cursor: &str) -> Result<String, InvalidCursor> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| InvalidCursor)?;
-        let (tag, position) = bytes.split_at_checked(SEAL).ok_or(InvalidCursor)?;
-        let position = std::str::from_utf8(position).map_err(|_| InvalidCursor)?;
-        let mac = self.mac(scope, position).ok_or(InvalidCursor)?;
-        mac.verify_truncated_left(tag).map_err(|_| InvalidCursor)?;
-        Ok(position.to_owned())
+        let (seal, veiled) = bytes.split_at_checked(SEAL).ok_or(InvalidCursor)?;
+        let position = self.veil(seal, veiled).ok_or(InvalidCursor)?;
+        let expected = self.seal_of(scope, &position).ok_or(InvalidCursor)?;
+        expected.verify_truncated_left(seal).map_err(|_| InvalidCursor)?;
+        String::from_utf8(position).map_err(|_| InvalidCursor)
     }
 }
 
@@ -84,5 +106,16 @@ mod tests {
         for text in ["", "x", "AAAA", "é"] {
             assert_eq!(key.open(&[], text), Err(InvalidCursor));
         }
+    }
+
+    #[test]
+    fn a_cursor_does_not_tell_its_position() {
+        let key = CursorKey::new(vec![7; 32]);
+        let position = "01ARZ3NDEKTSV4RRFFQ69G5FAV#01ARZ3NDEKTSV4RRFFQ69G5FAW";
+        let cursor = key.seal(&["user"], position);
+        let bytes = URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+        assert!(!bytes.windows(6).any(|six| position.as_bytes().windows(6).any(|other| other == six)));
+        assert_eq!(key.open(&["user"], &cursor).as_deref(), Ok(position));
+        assert_ne!(bytes[16..], URL_SAFE_NO_PAD.decode(key.seal(&["other"], position)).unwrap()[16..]);
     }
 }

@@ -90,7 +90,7 @@ impl Write {
     }
 }
 
-pub(crate) fn insert_statement(table: &str, names: &[String], values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {
+fn insert_statement(table: &str, names: &[String], values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {
     let places: Vec<String> = names.iter().map(|name| format!("'{name}':?")).collect();
     statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", places.join(",")), values)
 }

@@ -1,1 +1,29 @@
-//! Freehold.
+//! What the journeys stand on: an emulator of their own, a stack each, people who sign in, and patience.
+//!
+//! *One emulator for each process of tests, one stack for each test.* Under `cargo test` all journeys of a program
+//! share an emulator and run side by side; under `cargo nextest` each journey is a process and has its own. Either way
+//! a stack's name is its isolation. A journey that harms the emulator starts one for itself. Emulators end with the
+//! process that started them, however it ends.
+//!
+//! Nothing here waits for time to pass: [`until`] waits for a condition, and says which if it never holds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "this crate is the tests' own: a failure here is a failed test"
+)]
+
+mod emulator;
+mod leftovers;
+mod patience;
+mod people;
+pub mod processes;
+mod world;
+
+pub use emulator::Emulator;
+pub use leftovers::leftovers;
+pub use patience::{until, until_within};
+pub use people::Person;
+pub use world::{STACK, World, stack_yaml};

@@ -1,13 +1,15 @@
-//! The AWS clients of one account and region.
+//! The AWS clients of one account and region, and what every call to AWS has in common.
+//!
+//! [`clients`] makes the SDK's clients, [`call`] reports what they do, [`error`] gives failures a meaning by the
+//! table in [`classes`], and [`retry`] waits for what AWS needs time for.
 
-/// The clients.
-#[derive(Debug, Clone)]
-pub struct Clients {}
+pub mod call;
+pub mod classes;
+pub mod clients;
+pub mod error;
+pub mod retry;
 
-/// A call to AWS that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct AwsError {
-    /// What AWS said.
-    pub message: String,
-}
+pub use call::{CallEvent, Observer};
+pub use clients::{Clients, ConnectOptions, Timeouts};
+pub use error::{AwsError, ErrorKind};
+pub use retry::{Policy, retry, wait_until};

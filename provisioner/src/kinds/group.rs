@@ -4,13 +4,13 @@ use domain::id::{GroupId, Name};
 use domain::stack::{DeclaredGroup, RuleSet};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use store::clock::now;
 use store::directory::{GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role};
 use store::{Store, ids};
 
 use super::stackdoc::{failed, no_table, store_of};
-use super::typed::{At, Found, Seen, Typed, lacking, outputs};
+use super::typed::{At, Found, Seen, Typed, lacking, optional, outputs};
 use super::{Context, Effect, Recorded};
 use crate::aws::AwsError;
 use crate::resource::{Address, Input, Resource};
@@ -64,7 +64,8 @@ impl Typed for Group {
         let store = store_of(at.ctx, table);
         match store.declared_group(&name).await {
             Ok(Some(group)) if group.active => {
-                let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
+                let rules =
+                    store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
                 Ok(Seen::Owned(of(table, name, &group, rules)))
             }
             Ok(_) => Ok(Seen::Missing),
@@ -89,7 +90,9 @@ impl Typed for Group {
             store.change_rules(&group, &want.rules, now()).await.map_err(|error| failed(&error))?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
-        if let Some(owner) = want.owner.as_deref().filter(|owner| before.is_some_and(|before| before != *owner)) {
+        if let Some(owner) =
+            want.owner.as_deref().filter(|owner| before.is_some_and(|before| before != *owner))
+        {
             let invitation = invitation(&group.id, &want.name, owner, now());
             store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
         }
@@ -97,8 +100,8 @@ impl Typed for Group {
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
-        let attributes: Attributes =
-            serde_json::from_value(recorded.attributes.clone()).map_err(|_| lacking("the group's attributes"))?;
+        let attributes: Attributes = serde_json::from_value(recorded.attributes.clone())
+            .map_err(|_| lacking("the group's attributes"))?;
         let store = store_of(ctx, &attributes.table);
         let group = match store.declared_group(&attributes.name).await {
             Ok(Some(group)) => group,
@@ -125,7 +128,10 @@ async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, Aw
     let owner = want.owner.as_deref().ok_or_else(|| lacking("the group's owner"))?;
     let group = NewGroup { id: id.clone(), name: want.name.as_str(), rules: &want.rules, owner: None };
     let invitation = invitation(&id, &want.name, owner, time);
-    store.create_declared_group(&group, &want.name, &invitation, time).await.map_err(|error| failed(&error))?;
+    store
+        .create_declared_group(&group, &want.name, &invitation, time)
+        .await
+        .map_err(|error| failed(&error))?;
     let row = store.group(&id).await.map_err(|error| failed(&error))?;
     Ok(of(&want.table, want.name, &row, want.rules))
 }
@@ -148,12 +154,10 @@ fn invitation(group: &GroupId, name: &Name, owner: &str, time: Timestamp) -> Inv
 /// Tells the worker of a job. The group is gone for its readers already; this only has its remains removed.
 async fn hand_over(ctx: &Context, job: &Job) -> Result<(), AwsError> {
     let name = format!("{}-jobs", ctx.stack);
-    let queue = match ctx.clients.sqs().get_queue_url().queue_name(name).send().await {
-        Ok(answer) => answer.queue_url.unwrap_or_default(),
-        // The whole stack is being taken down: the tables go as well.
-        Err(error) if AwsError::from(error).is_not_found() => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    // Without a queue the whole stack is being taken down, and the tables go as well.
+    let asked = ctx.clients.sqs().get_queue_url().queue_name(name).send().await;
+    let Some(answer) = optional(asked.map_err(AwsError::from))? else { return Ok(()) };
+    let queue = answer.queue_url.unwrap_or_default();
     let body = json!({ "job": job.id, "group": job.group }).to_string();
     ctx.clients.sqs().send_message().queue_url(queue).message_body(body).send().await?;
     Ok(())
@@ -179,6 +183,6 @@ mod tests {
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();
         assert_eq!((read.name.as_str(), read.owner.as_deref()), ("endocrinology", Some("lead@example.org")));
-        assert!(serde_json::from_value::<Attributes>(json!({"table": Value::Null})).is_err());
+        assert!(serde_json::from_value::<Attributes>(json!({"table": null})).is_err());
     }
 }

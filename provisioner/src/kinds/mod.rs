@@ -10,6 +10,57 @@ use serde_json::Value;
 use crate::aws::{AwsError, Clients};
 use crate::resource::{Address, Outputs};
 
+pub mod authorizer;
+pub mod function;
+pub mod group;
+pub mod http_api;
+pub mod integration;
+pub mod log_group;
+pub mod mapping;
+pub mod permission;
+pub mod queue;
+pub mod resource_server;
+pub mod role;
+pub mod route;
+pub mod stackdoc;
+pub mod stage;
+pub mod table;
+mod typed;
+pub mod user_pool;
+pub mod user_pool_client;
+pub mod user_pool_domain;
+
+pub use typed::STACK_TAG;
+
+/// Every kind.
+pub fn all() -> &'static [&'static dyn Kind] {
+    &[
+        &table::Table,
+        &role::Role,
+        &log_group::LogGroup,
+        &queue::Queue,
+        &function::Function,
+        &mapping::Mapping,
+        &permission::Permission,
+        &user_pool::UserPool,
+        &user_pool_domain::UserPoolDomain,
+        &resource_server::ResourceServer,
+        &user_pool_client::UserPoolClient,
+        &http_api::HttpApi,
+        &authorizer::Authorizer,
+        &integration::Integration,
+        &route::Route,
+        &stage::Stage,
+        &stackdoc::StackDoc,
+        &group::Group,
+    ]
+}
+
+/// The kind of a name.
+pub fn find(name: &str) -> Option<&'static dyn Kind> {
+    all().iter().copied().find(|kind| kind.name() == name)
+}
+
 /// What a kind needs to do its work.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -116,5 +167,10 @@ pub trait Kind: Send + Sync {
     /// Whether it holds what people own, so that losing it must be confirmed.
     fn holds_data(&self) -> bool {
         false
+    }
+
+    /// Outputs that change when the attribute at this path is changed in place, so that a plan must not rely on them.
+    fn moves_outputs(&self, _path: &str) -> &'static [&'static str] {
+        &[]
     }
 }

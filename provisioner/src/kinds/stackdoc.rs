@@ -40,8 +40,11 @@ impl Typed for StackDoc {
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
         let Some(table) = at.text("table") else { return Ok(Seen::Missing) };
-        let wanted = at.desired.get("document").cloned().and_then(|d| serde_json::from_value::<Document>(d).ok());
-        let Some(hash) = at.id().map(str::to_owned).or_else(|| wanted.map(|d| d.hash())) else { return Ok(Seen::Missing) };
+        let wanted =
+            at.desired.get("document").cloned().and_then(|d| serde_json::from_value::<Document>(d).ok());
+        let Some(hash) = at.id().map(str::to_owned).or_else(|| wanted.map(|d| d.hash())) else {
+            return Ok(Seen::Missing);
+        };
         let store = store_of(at.ctx, table);
         let found = async {
             let document = store.document(&hash).await?;

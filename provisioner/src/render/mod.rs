@@ -1,1 +1,165 @@
-//! (being written)
+//! What people and programs see. The [`Printer`] is the only way to stdout and stderr.
+//!
+//! Results go to stdout, talk to stderr. With `--json`, every event is one line of JSON on stdout instead.
+
+pub mod diagnostic;
+mod human;
+mod live;
+pub mod plan;
+mod style;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+pub use style::Style;
+
+use crate::error::Error;
+use crate::event::{Event, Sink};
+use human::Text;
+use live::Live;
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For programs: NDJSON.
+    Json,
+}
+
+/// What the printer is told once, at the beginning.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// How events are shown.
+    pub format: Format,
+    /// Whether colours are unwanted.
+    pub no_color: bool,
+    /// How much is told: 0 the usual, 1 more, 2 every call.
+    pub verbosity: u8,
+}
+
+/// Prints. A write that fails is ignored: there is nobody left to tell.
+pub struct Printer {
+    format: Format,
+    verbosity: u8,
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    out_style: Style,
+    err_style: Style,
+    live: Option<Live>,
+    interactive: bool,
+}
+
+impl Printer {
+    /// A printer to this process's stdout and stderr.
+    pub fn stdio(look: Look) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let plain =
+            look.no_color || set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let human = look.format == Format::Human;
+        Self {
+            format: look.format,
+            verbosity: look.verbosity,
+            out: Mutex::new(Box::new(std::io::stdout())),
+            err: Mutex::new(Box::new(std::io::stderr())),
+            out_style: Style { colour: out && !plain },
+            err_style: Style { colour: err && !plain },
+            live: (human && err && !set("CI")).then(Live::new),
+            interactive: human && err && std::io::stdin().is_terminal(),
+        }
+    }
+
+    /// A printer without colours to somewhere else, for tests.
+    pub fn to(look: Look, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        Self {
+            format: look.format,
+            verbosity: look.verbosity,
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            out_style: Style::default(),
+            err_style: Style::default(),
+            live: None,
+            interactive: false,
+        }
+    }
+
+    /// How events are shown.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints a result as it is.
+    pub fn result(&self, text: &str) {
+        self.print(&self.out, text);
+    }
+
+    /// Prints talk on a line of its own.
+    pub fn talk(&self, text: &str) {
+        self.print(&self.err, &format!("{text}\n"));
+    }
+
+    fn print(&self, to: &Mutex<Box<dyn Write + Send>>, text: &str) {
+        let write = || {
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = to.write_all(text.as_bytes());
+            let _ = to.flush();
+        };
+        match &self.live {
+            Some(live) => live.aside(write),
+            None => write(),
+        }
+    }
+
+    /// Asks and waits for a line; none if nobody can be asked.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if !self.interactive {
+            return None;
+        }
+        self.print(&self.err, &format!("{} ", self.err_style.bold(question)));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned())
+    }
+
+    /// Whether somebody can be asked.
+    pub fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Tells of a failure, with its place in the file where there is one.
+    pub fn error(&self, error: &Error) {
+        if let Error::Configuration { sources, diagnostics } = error {
+            if self.format == Format::Human {
+                self.talk(&format!("{}\n", diagnostic::diagnostics(diagnostics, sources, self.err_style)));
+                self.talk(&format!("{}: {error}", self.err_style.red("error")));
+                return;
+            }
+            for one in diagnostics {
+                let file =
+                    sources.get(usize::from(one.span.file)).map(|(name, _)| name.clone()).unwrap_or_default();
+                self.event(Event::Diagnostic { file, diagnostic: one.clone() });
+            }
+        }
+        self.event(Event::Error(error.report()));
+    }
+}
+
+impl Sink for Printer {
+    fn event(&self, event: Event) {
+        if self.format == Format::Json {
+            if let Ok(line) = serde_json::to_string(&event) {
+                self.result(&format!("{line}\n"));
+            }
+            return;
+        }
+        if let Some(live) = &self.live {
+            live.event(&event);
+        }
+        match human::event(&event, self.out_style, self.err_style, self.verbosity) {
+            Text::Result(text) => self.result(&text),
+            Text::Talk(text) => self.talk(&text),
+            Text::Nothing => {}
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `PATCH /user/data/{data_id}`: a merge patch (RFC 7396) over an item's fields.
+
+use domain::id::DriveId;
+use domain::item::Item;
+use domain::value::fields_to_json;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use store::StoreError;
+
+use super::data::{check_size, item_json};
+use super::response::Response;
+use super::{Answer, Call, effects};
+use crate::problem::{Mistake, Problem};
+
+/// How often somebody else may be first.
+const ATTEMPTS: u32 = 6;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    fields: Map<String, Json>,
+}
+
+impl Call<'_> {
+    pub(super) async fn update_data(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let caller = self.caller().await?;
+        let patch: Patch = self.request.patch()?;
+        let expected = self.request.if_match()?;
+        let item = self.patch_item(&caller.drive, &patch, expected).await?;
+        Ok(Response::json(200, &item_json(&item)).version(item.version))
+    }
+
+    async fn patch_item(
+        &self,
+        drive: &DriveId,
+        patch: &Patch,
+        expected: Option<u64>,
+    ) -> Result<Item, Problem> {
+        let id = self.item_id()?;
+        let mut before = self.own_item(drive, &id).await?;
+        for _ in 0..ATTEMPTS {
+            if expected.is_some_and(|version| version != before.version) {
+                return Err(Problem::precondition(before.version));
+            }
+            let next = self.patched(&before, patch)?;
+            if next.fields == before.fields {
+                // Nothing to write. But an earlier call may have written just this and been cut off before the copies.
+                effects::repeated(self, &before).await?;
+                return Ok(before);
+            }
+            match self.store().update_item(&next).await {
+                Ok(()) => {
+                    effects::updated(self, &before, &next).await?;
+                    return Ok(next);
+                }
+                Err(StoreError::Condition) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let current = self.own_item(drive, &id).await?;
+            if is_same_write(&current, &next) {
+                // Our own, by an attempt whose answer was lost.
+                effects::updated(self, &before, &next).await?;
+                return Ok(next);
+            }
+            before = current;
+        }
+        Err(Problem::unavailable("the item keeps changing; repeat in a moment"))
+    }
+
+    fn patched(&self, before: &Item, patch: &Patch) -> Result<Item, Problem> {
+        let data_type = self.document().data_types.get(&before.data_type);
+        let data_type = data_type.ok_or_else(|| Problem::not_found("item"))?;
+        let mut merged = Json::Object(fields_to_json(&before.fields));
+        merge(&mut merged, &Json::Object(patch.fields.clone()));
+        let merged = merged.as_object().cloned().unwrap_or_default();
+        check_size(&merged)?;
+        let fields = data_type.validate(&merged);
+        let fields = fields.map_err(|errors| Problem::invalid(errors.into_iter().map(Mistake::from)))?;
+        if data_type.time_of(&fields) != Some(before.time()) {
+            let detail =
+                format!("`{}` cannot change; delete the item and create another one", data_type.time);
+            return Err(Problem::new(422, "time-immutable", "an item's time cannot change", detail));
+        }
+        Ok(Item { version: before.version + 1, fields, updated: self.now, ..before.clone() })
+    }
+}
+
+fn is_same_write(current: &Item, next: &Item) -> bool {
+    current.version == next.version && current.updated == next.updated && current.fields == next.fields
+}
+
+/// RFC 7396: objects are merged, `null` takes away, anything else replaces.
+fn merge(target: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Json::Object(Map::new());
+    }
+    let Json::Object(target) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Json::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The examples of the RFC's appendix.
+    #[test]
+    fn patches_merge_as_the_rfc_says() {
+        for (target, patch, result) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a":"b"}), json!(["c"]), json!(["c"])),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, result, "{target} with {patch}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `/groups/{group_id}/data`: what consumers see.
+//!
+//! Everything that decides is read after the request arrived, and consistently: the group's row, its copies, and the
+//! roster and rules that the row names. So whatever was taken away before the request began cannot be in the answer.
+
+use domain::datatype::DataType;
+use domain::id::GroupId;
+use domain::replication::{ReplicaRow, Roster, shown};
+use domain::rules::CompiledRules;
+use domain::value::{Fields, fields_to_json};
+use serde_json::{Value as Json, json};
+use store::directory::Caller;
+use store::{Result as StoreResult, StoreError};
+
+use super::groups::roles_in;
+use super::paging::Paging;
+use super::{Answer, Call};
+use crate::problem::Problem;
+
+impl Call<'_> {
+    pub(super) async fn list_group_data(&self) -> Answer {
+        self.list_shared(&self.document().data_types.values().collect::<Vec<_>>(), "").await
+    }
+
+    pub(super) async fn list_group_data_of_type(&self) -> Answer {
+        let data_type = self.data_type()?;
+        self.list_shared(&[data_type], data_type.name.as_str()).await
+    }
+
+    async fn list_shared(&self, types: &[&DataType], about: &str) -> Answer {
+        let caller = self.caller().await?;
+        let id = self.group_id()?;
+        let paging = Paging::of_items(self, &[caller.user.as_str(), id.as_str(), about])?;
+        // In parallel: the copies are no use without the group's row, but waiting for it first would double the time.
+        let (group, page) =
+            futures::join!(self.live_group(&id), self.store().replicas(&id, types, &paging.window));
+        let group = group?;
+        let roster = self.store().roster(&group).await?;
+        must_consume(&roster, &caller)?;
+        let page = page?;
+        let rules = self.store().rules(&group.id, group.rule_revision, self.document()).await?;
+        let items = self.guarded(&id, page.items, &roster, &rules);
+        Ok(paging.answer_sized(self, items, page.next))
+    }
+
+    /// The copies that may be seen, by their positions. A page can be short, or empty, and still have a next one.
+    fn guarded(
+        &self,
+        group: &GroupId,
+        rows: Vec<StoreResult<ReplicaRow>>,
+        roster: &Roster,
+        rules: &CompiledRules,
+    ) -> Vec<(String, Json)> {
+        let mut unreadable = 0_usize;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row {
+                Ok(row) => {
+                    if let Some(fields) = shown(&row, roster, rules, self.now) {
+                        items.push((position(&row), shared_json(&row, &fields)));
+                    }
+                }
+                Err(error) => {
+                    unreadable += 1;
+                    log_unreadable(&error);
+                }
+            }
+        }
+        if unreadable > 0 {
+            tracing::warn!(metric = "replicas_unreadable", unreadable, %group, "copies of a group cannot be read");
+        }
+        items
+    }
+}
+
+fn log_unreadable(error: &StoreError) {
+    if let StoreError::Corrupt { table, what } = error {
+        tracing::debug!(table, what, "a row cannot be read");
+    }
+}
+
+/// Where a copy stands in the lists of its group, as the store has it.
+fn position(row: &ReplicaRow) -> String {
+    format!("{}#{}", row.id, row.drive)
+}
+
+fn shared_json(row: &ReplicaRow, fields: &Fields) -> Json {
+    json!({
+        "id": row.id.as_str(),
+        "type": row.data_type.as_str(),
+        "time": row.id.time().to_string(),
+        "version": row.order.version,
+        "provider": row.drive.as_str(),
+        "fields": fields_to_json(fields),
+    })
+}
+
+/// Only consumers read; other members learn why they do not, and strangers learn nothing.
+fn must_consume(roster: &Roster, caller: &Caller) -> Result<(), Problem> {
+    if roster.consumers.contains(&caller.user) {
+        return Ok(());
+    }
+    if roles_in(roster, caller).is_empty() {
+        return Err(Problem::not_found("group"));
+    }
+    Err(Problem::forbidden(
+        "only consumers of the group read what it shares; ask an owner to invite you as one",
+    ))
+}

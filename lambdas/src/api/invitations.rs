@@ -1,0 +1,235 @@
+//! `/groups/{group_id}/invitations`: inviting, accepting, declining.
+
+use domain::id::{GroupId, InvitationId, UserId};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+use store::directory::{Acceptance, Caller, Invitation, InvitationStatus, Invitee, JobStatus, Role};
+use store::{StoreError, ids, keys};
+
+use super::paging::Paging;
+use super::request::SINGLE_BODY;
+use super::response::Response;
+use super::{Answer, Call};
+use crate::problem::{Mistake, Problem};
+
+/// How long an invitation can be accepted, in days.
+const OPEN_DAYS: i64 = 14;
+/// Characters of an address at most.
+const LONGEST_ADDRESS: usize = 254;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct InvitationToMake {
+    role: String,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    user_id: Option<String>,
+}
+
+impl InvitationToMake {
+    fn check(&self) -> Result<(Role, Invitee), Problem> {
+        let mut mistakes = Vec::new();
+        let role = Role::parse(&self.role);
+        if role.is_none() {
+            mistakes.push(Mistake::at("role", "must be owner, provider or consumer"));
+        }
+        let invitee = match (&self.email, &self.user_id) {
+            (Some(email), None) if is_address(email) => Some(Invitee::Email(keys::normal_address(email))),
+            (Some(_), None) => {
+                mistakes.push(Mistake::at("email", "must be an address such as `somebody@example.org`"));
+                None
+            }
+            (None, Some(user)) => UserId::parse(user)
+                .map(Invitee::User)
+                .map_err(|error| {
+                    mistakes.push(Mistake::at("userId", error.to_string()));
+                })
+                .ok(),
+            _ => {
+                mistakes.push(Mistake::at("email", "give either `email` or `userId`, and not both"));
+                None
+            }
+        };
+        match (role, invitee) {
+            (Some(role), Some(invitee)) => Ok((role, invitee)),
+            _ => Err(Problem::invalid(mistakes)),
+        }
+    }
+}
+
+/// Whether a text can be an address at all; whether it is somebody's, only its owner can prove.
+fn is_address(text: &str) -> bool {
+    let text = text.trim();
+    let Some((name, domain)) = text.rsplit_once('@') else { return false };
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+    let domain_is_good = domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.');
+    text.len() <= LONGEST_ADDRESS
+        && !name.is_empty()
+        && domain_is_good
+        && !name.contains(odd)
+        && !domain.contains(odd)
+}
+
+/// An invitation as its group's owners see it.
+fn for_owners(invitation: &Invitation, now: Timestamp) -> Json {
+    let mut json = common(invitation);
+    match &invitation.invitee {
+        Invitee::Email(address) => json.insert("email".into(), address.clone().into()),
+        Invitee::User(user) => json.insert("userId".into(), user.as_str().into()),
+    };
+    let over = invitation.status == InvitationStatus::Pending && invitation.expires <= now;
+    json.insert("status".into(), if over { "expired" } else { invitation.status.as_str() }.into());
+    json.into()
+}
+
+/// An invitation as whom it is for sees it.
+pub(super) fn for_invitee(invitation: &Invitation) -> Json {
+    let mut json = common(invitation);
+    json.insert("groupName".into(), invitation.group_name.clone().into());
+    json.into()
+}
+
+fn common(invitation: &Invitation) -> Map<String, Json> {
+    let json = json!({
+        "id": invitation.id.as_str(), "group": invitation.group.as_str(), "role": invitation.role.as_str(),
+        "created": invitation.created.to_string(), "expires": invitation.expires.to_string(),
+    });
+    let mut json = json.as_object().cloned().unwrap_or_default();
+    if let Some(by) = &invitation.invited_by {
+        json.insert("invitedBy".into(), by.as_str().into());
+    }
+    json
+}
+
+impl Call<'_> {
+    /// Invites. The answer is the same whether or not the address or the id is anybody's.
+    pub(super) async fn create_invitation(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let caller = self.caller().await?;
+        let standing = self.standing(&caller).await?;
+        standing.must_own()?;
+        let sent: InvitationToMake = self.request.json(SINGLE_BODY)?;
+        let (role, invitee) = sent.check()?;
+        let invitation = Invitation {
+            id: ids::invitation(),
+            group: standing.group.id,
+            group_name: standing.group.name,
+            role,
+            invitee,
+            invited_by: Some(caller.user),
+            created: self.now,
+            expires: self.now.plus_millis(OPEN_DAYS * 86_400_000),
+            status: InvitationStatus::Pending,
+            answered_by: None,
+        };
+        self.store().create_invitation(&invitation).await?;
+        Ok(Response::json(201, &for_owners(&invitation, self.now)))
+    }
+
+    pub(super) async fn list_group_invitations(&self) -> Answer {
+        let caller = self.caller().await?;
+        let id = self.group_id()?;
+        let paging = Paging::of_entries(self, &[caller.user.as_str(), id.as_str()])?;
+        let standing = self.standing(&caller).await?;
+        standing.must_own()?;
+        let window = &paging.window;
+        let page = self.store().group_invitations(&standing.group.id, window.after.clone(), window.limit);
+        let (invitations, next) = page.await?;
+        let entries = invitations.iter().map(|invitation| for_owners(invitation, self.now)).collect();
+        Ok(paging.answer(self, entries, next.as_deref()))
+    }
+
+    pub(super) async fn accept_invitation(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let caller = self.caller().await?;
+        let invitation = self.my_invitation(&caller).await?;
+        let acceptance = self.store().accept(&invitation, &caller, self.now).await;
+        let Acceptance { job, .. } = acceptance.map_err(|error| match error {
+            StoreError::Conflict(detail) => Problem::conflict("not-acceptable", detail),
+            error => error.into(),
+        })?;
+        let member = match invitation.role {
+            Role::Provider => caller.drive.as_str(),
+            Role::Owner | Role::Consumer => caller.user.as_str(),
+        };
+        let mut body = json!({
+            "group": invitation.group.as_str(), "role": invitation.role.as_str(), "memberId": member,
+        });
+        if let (Some(job), Some(body)) = (&job, body.as_object_mut()) {
+            let open = job.status == JobStatus::Open;
+            body.insert(
+                "job".into(),
+                json!({ "id": job.id.as_str(), "status": if open { "open" } else { "done" } }),
+            );
+            // The membership stands. But nobody copies the past until the job is announced, and repeating the call
+            // announces it again.
+            if open && self.api.jobs.send(job).await.is_err() {
+                return Err(Problem::unavailable(
+                    "you have joined, but copying your past is not under way; repeat this call",
+                ));
+            }
+        }
+        Ok(Response::json(200, &body))
+    }
+
+    pub(super) async fn decline_invitation(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let caller = self.caller().await?;
+        let invitation = self.my_invitation(&caller).await?;
+        match self.store().decline(&invitation, &caller.user, self.now).await {
+            Ok(()) => Ok(Response::empty()),
+            Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-declinable", detail)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The invitation that the path names, if it is for the caller; for anybody else it is not there.
+    async fn my_invitation(&self, caller: &Caller) -> Result<Invitation, Problem> {
+        let gone = || Problem::not_found("invitation");
+        let group = GroupId::parse(self.variable("group_id")).map_err(|_| gone())?;
+        let id = InvitationId::parse(self.variable("invitation_id")).map_err(|_| gone())?;
+        let (invitation, user) =
+            futures::join!(self.store().invitation(&group, &id), self.store().user(&caller.user));
+        let (invitation, user) = (invitation?, user?);
+        if invitation.invitee.is(&user) { Ok(invitation) } else { Err(gone()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_an_address_is_invited() {
+        for good in ["a@example.org", " A.b+c@sub.example.org "] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "@example.org",
+            "a@",
+            "a@localhost",
+            "a b@example.org",
+            "a@b@example.org",
+            "a@.org",
+            "a@x.\n",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_an_invitation_is_told() {
+        let check = |json: Json| serde_json::from_value::<InvitationToMake>(json).unwrap().check();
+        let mistakes = |json: Json| check(json).unwrap_err().to_json("r")["errors"].as_array().unwrap().len();
+        assert_eq!(mistakes(json!({"role": "king", "email": "x"})), 2);
+        assert_eq!(mistakes(json!({"role": "owner"})), 1);
+        assert_eq!(mistakes(json!({"role": "owner", "email": "a@example.org", "userId": "x"})), 1);
+        assert_eq!(mistakes(json!({"role": "owner", "userId": "x"})), 1);
+        let (_, invitee) = check(json!({"role": "owner", "email": " A@Example.org"})).unwrap();
+        assert_eq!(invitee, Invitee::Email("a@example.org".into()));
+    }
+}

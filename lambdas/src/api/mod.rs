@@ -1,0 +1,215 @@
+//! The HTTP API: one handler for each of `domain::routes::ROUTES`, with one file per group of routes.
+//!
+//! Nothing here knows of Lambda but `gateway`: [`Api::handle`] takes a request and the time and gives an answer, so
+//! that tests, simulations and benchmarks drive the very code that is deployed.
+
+mod auth;
+mod data;
+mod data_batch;
+mod data_update;
+mod effects;
+pub mod gateway;
+mod group_data;
+mod groups;
+mod invitations;
+mod members;
+mod paging;
+pub mod request;
+pub mod response;
+pub mod start;
+mod user;
+pub mod userinfo;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::id::{GroupId, ItemId};
+use domain::routes::{self, Match, Operation, Route};
+use domain::time::Timestamp;
+use futures::future::BoxFuture;
+use store::Store;
+use store::cursor::CursorKey;
+use store::directory::{Caller, Job};
+use store::document::Document;
+use tracing::Instrument as _;
+
+use crate::problem::Problem;
+use crate::queue::Jobs;
+use crate::settings::ApiSettings;
+use auth::{Identity, KnownCallers};
+pub use request::Request;
+pub use response::Response;
+use userinfo::UserInfo;
+
+/// What a handler gives.
+type Answer = Result<Response, Problem>;
+
+/// The API of one stack.
+pub struct Api {
+    /// The tables.
+    pub store: Store,
+    /// What the stack is.
+    pub document: Arc<Document>,
+    /// What cursors are sealed with.
+    pub cursors: CursorKey,
+    /// Whose tokens count.
+    pub settings: ApiSettings,
+    /// Where data jobs are announced.
+    pub jobs: Box<dyn Jobs>,
+    /// Where a token's holder can be asked about.
+    pub userinfo: Box<dyn UserInfo>,
+    known: KnownCallers,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The API over its parts.
+    pub fn new(
+        store: Store,
+        document: Arc<Document>,
+        cursors: CursorKey,
+        settings: ApiSettings,
+        jobs: Box<dyn Jobs>,
+        userinfo: Box<dyn UserInfo>,
+    ) -> Self {
+        Self { store, document, cursors, settings, jobs, userinfo, known: KnownCallers::default() }
+    }
+
+    /// Answers a request. Whatever happens, there is an answer.
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Response {
+        let span = tracing::info_span!("request", id = %request.id);
+        async {
+            let begun = Instant::now();
+            let (operation, answer) = self.route(&request, now).await;
+            let response = answer.unwrap_or_else(|problem| self.refuse(&request, problem));
+            let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            // The operation, never the path: a path carries ids.
+            let operation = operation.map(|operation| format!("{operation:?}"));
+            tracing::info!(
+                operation = operation.as_deref().unwrap_or("none"),
+                status = response.status,
+                millis,
+                "answered"
+            );
+            response
+        }
+        .instrument(span)
+        .await
+    }
+
+    fn refuse(&self, request: &Request, problem: Problem) -> Response {
+        if let Some(cause) = &problem.cause {
+            tracing::error!(problem = problem.slug, cause, "a request failed");
+        }
+        Response::problem(&problem, &request.id)
+    }
+
+    async fn route(&self, request: &Request, now: Timestamp) -> (Option<Operation>, Answer) {
+        match routes::find(&request.method, &request.path) {
+            Match::Unknown => (None, Err(Problem::not_found("path"))),
+            Match::WrongMethod(allowed) => (None, Err(Problem::method(&allowed))),
+            Match::Route(route, path) => {
+                let answer = match auth::identify(request, &self.settings, route, now) {
+                    Ok(identity) => Call { api: self, request, route, path, identity, now }.answer().await,
+                    Err(problem) => Err(problem),
+                };
+                (Some(route.operation), answer)
+            }
+        }
+    }
+
+    /// Announces a job whose effect on readers is there already. If the queue is out of reach the job stays open in
+    /// the directory, where the scrubber finds it, so that the caller need not come back.
+    async fn announce(&self, job: &Job) {
+        if self.jobs.send(job).await.is_err() {
+            tracing::warn!(metric = "jobs_not_announced", job = %job.id, "a data job waits to be found");
+        }
+    }
+}
+
+/// A request on its way through a handler.
+struct Call<'a> {
+    api: &'a Api,
+    request: &'a Request,
+    route: &'static Route,
+    path: Vec<(&'static str, &'a str)>,
+    identity: Identity<'a>,
+    now: Timestamp,
+}
+
+impl<'a> Call<'a> {
+    /// Boxed, each by itself: a request then takes the room of its own handler, not of the largest.
+    fn answer(&self) -> BoxFuture<'_, Answer> {
+        match self.route.operation {
+            Operation::GetUser => Box::pin(self.get_user()),
+            Operation::CreateUser => Box::pin(self.create_user()),
+            Operation::ListData => Box::pin(self.list_data()),
+            Operation::CreateData => Box::pin(self.create_data()),
+            Operation::CreateDataBatch => Box::pin(self.create_data_batch()),
+            Operation::GetData => Box::pin(self.get_data()),
+            Operation::UpdateData => Box::pin(self.update_data()),
+            Operation::DeleteData => Box::pin(self.delete_data()),
+            Operation::ListDataOfType => Box::pin(self.list_data_of_type()),
+            Operation::ListUserMembers => Box::pin(self.list_user_members()),
+            Operation::ListUserInvitations => Box::pin(self.list_user_invitations()),
+            Operation::CreateGroup => Box::pin(self.create_group()),
+            Operation::GetGroup => Box::pin(self.get_group()),
+            Operation::DeleteGroup => Box::pin(self.delete_group()),
+            Operation::ListGroupData => Box::pin(self.list_group_data()),
+            Operation::ListGroupDataOfType => Box::pin(self.list_group_data_of_type()),
+            Operation::ListGroupMembers => Box::pin(self.list_group_members()),
+            Operation::RemoveGroupMember => Box::pin(self.remove_group_member()),
+            Operation::LeaveGroup => Box::pin(self.leave_group()),
+            Operation::ListGroupInvitations => Box::pin(self.list_group_invitations()),
+            Operation::CreateInvitation => Box::pin(self.create_invitation()),
+            Operation::AcceptInvitation => Box::pin(self.accept_invitation()),
+            Operation::DeclineInvitation => Box::pin(self.decline_invitation()),
+        }
+    }
+
+    fn store(&self) -> &'a Store {
+        &self.api.store
+    }
+
+    fn document(&self) -> &'a Document {
+        &self.api.document
+    }
+
+    /// Who calls; a problem if they have no profile yet.
+    async fn caller(&self) -> Result<Caller, Problem> {
+        self.known_caller().await?.ok_or_else(|| Problem::no_profile(403))
+    }
+
+    /// Who calls, if they have a profile.
+    async fn known_caller(&self) -> Result<Option<Caller>, Problem> {
+        let Identity { issuer, subject, .. } = self.identity;
+        if let Some(caller) = self.api.known.get(subject) {
+            return Ok(Some(caller));
+        }
+        let found = self.store().caller(issuer, subject).await?;
+        if let Some(caller) = &found {
+            self.api.known.put(subject, caller);
+        }
+        Ok(found)
+    }
+
+    /// A variable segment of the path.
+    fn variable(&self, name: &str) -> &'a str {
+        self.path.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value)
+    }
+
+    /// The group that the path names. What cannot be an id is answered as what is not there.
+    fn group_id(&self) -> Result<GroupId, Problem> {
+        GroupId::parse(self.variable("group_id")).map_err(|_| Problem::not_found("group"))
+    }
+
+    /// The item that the path names.
+    fn item_id(&self) -> Result<ItemId, Problem> {
+        ItemId::parse(self.variable("data_id")).map_err(|_| Problem::not_found("item"))
+    }
+}

@@ -1,0 +1,124 @@
+//! Pages of lists: their parameters, and the cursors that lead from one to the next.
+
+use std::collections::BTreeMap;
+
+use domain::time::Timestamp;
+use serde_json::{Value as Json, json};
+use store::page::{Direction, Window};
+
+use super::Call;
+use super::response::Response;
+use crate::problem::Problem;
+
+/// Entries of a page if the caller does not say.
+const DEFAULT: usize = 50;
+/// Items of a page at most.
+const MOST_ITEMS: usize = 500;
+/// Entries at most of a page of something else than items.
+const MOST_ENTRIES: usize = 100;
+/// Bytes of a page at most: a function's answer may have 6 MB, so a page of large items is shorter than asked.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// A page that a caller asks for.
+#[derive(Debug)]
+pub(super) struct Paging {
+    /// Of a list in the order of time, this stretch; of another list, only `limit` and `after` matter.
+    pub window: Window,
+    /// What the list depends on: a cursor leads on only in the very same list of the very same caller.
+    scope: Vec<String>,
+}
+
+impl Paging {
+    /// The page of items that the request asks for; `about` is what the list is of, beginning with its reader.
+    pub(super) fn of_items(call: &Call<'_>, about: &[&str]) -> Result<Self, Problem> {
+        let parameters = call.request.parameters(&["from", "to", "limit", "order", "cursor"])?;
+        let (from, to) = (time(&parameters, "from")?, time(&parameters, "to")?);
+        let direction = match parameters.get("order").map(String::as_str) {
+            None | Some("desc") => Direction::Desc,
+            Some("asc") => Direction::Asc,
+            Some(_) => return Err(Problem::parameter("order", "it must be asc or desc")),
+        };
+        let bound = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+        let ends = [bound(from), bound(to), format!("{direction:?}")];
+        let scope = scope(call, about).chain(ends).collect();
+        let window = Window { from, to, limit: limit(&parameters, MOST_ITEMS)?, direction, after: None };
+        Self { window, scope }.opened(call, &parameters)
+    }
+
+    /// The page of something else that the request asks for.
+    pub(super) fn of_entries(call: &Call<'_>, about: &[&str]) -> Result<Self, Problem> {
+        let parameters = call.request.parameters(&["limit", "cursor"])?;
+        let limit = limit(&parameters, MOST_ENTRIES)?;
+        let window = Window { from: None, to: None, limit, direction: Direction::Asc, after: None };
+        Self { window, scope: scope(call, about).collect() }.opened(call, &parameters)
+    }
+
+    fn opened(mut self, call: &Call<'_>, parameters: &BTreeMap<String, String>) -> Result<Self, Problem> {
+        if let Some(cursor) = parameters.get("cursor") {
+            let opened = call.api.cursors.open(&self.parts(), cursor);
+            self.window.after = Some(opened.map_err(|error| Problem::parameter("cursor", error))?);
+        }
+        Ok(self)
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        self.scope.iter().map(String::as_str).collect()
+    }
+
+    /// The answer with a page whose end the store told.
+    pub(super) fn answer(&self, call: &Call<'_>, entries: Vec<Json>, next: Option<&str>) -> Response {
+        let next = next.map(|position| call.api.cursors.seal(&self.parts(), position));
+        Response::json(200, &json!({ "items": entries, "next": next }))
+    }
+
+    /// The answer with a page of items by their positions, cut where it becomes too large for an answer.
+    pub(super) fn answer_sized(
+        &self,
+        call: &Call<'_>,
+        items: Vec<(String, Json)>,
+        next: Option<String>,
+    ) -> Response {
+        let mut bytes = 0;
+        let mut last: Option<&String> = None;
+        let mut fitting = 0;
+        for (position, item) in &items {
+            bytes += item.to_string().len();
+            if bytes > MOST_BYTES && last.is_some() {
+                break;
+            }
+            last = Some(position);
+            fitting += 1;
+        }
+        let next = if fitting < items.len() { last.cloned() } else { next };
+        let items = items.into_iter().take(fitting).map(|(_, item)| item).collect();
+        self.answer(call, items, next.as_deref())
+    }
+
+    /// The answer with a page of a list that is short enough to be read as a whole, by its entries' positions.
+    pub(super) fn answer_slice(&self, call: &Call<'_>, mut all: Vec<(String, Json)>) -> Response {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        if let Some(after) = &self.window.after {
+            all.retain(|(position, _)| position > after);
+        }
+        let more = all.len() > self.window.limit;
+        all.truncate(self.window.limit);
+        let next = if more { all.last().map(|(position, _)| position.clone()) } else { None };
+        self.answer(call, all.into_iter().map(|(_, entry)| entry).collect(), next.as_deref())
+    }
+}
+
+fn scope(call: &Call<'_>, about: &[&str]) -> impl Iterator<Item = String> {
+    let operation = format!("{:?}", call.route.operation);
+    std::iter::once(operation).chain(about.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
+}
+
+fn time(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let text = parameters.get(name);
+    text.map(|text| Timestamp::parse(text).map_err(|why| Problem::parameter(name, why))).transpose()
+}
+
+fn limit(parameters: &BTreeMap<String, String>, most: usize) -> Result<usize, Problem> {
+    let Some(text) = parameters.get("limit") else { return Ok(DEFAULT) };
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| Problem::parameter("limit", format!("it must be a whole number from 1 to {most}")))
+}

@@ -1,0 +1,195 @@
+//! A request, as far from any gateway as possible, and the reading of its parts.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use crate::problem::Problem;
+
+/// The claims of a token that the gateway has verified.
+pub type Claims = Map<String, Json>;
+
+/// A request.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// Its identifier, for logs and problems.
+    pub id: String,
+    /// The HTTP method, in upper case.
+    pub method: String,
+    /// The path below the stage, decoded.
+    pub path: String,
+    /// The query as it was sent, without the `?`.
+    pub query: String,
+    /// Headers by their lower-case names.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What the gateway says about the token; none if it let the request pass without one.
+    pub claims: Option<Claims>,
+}
+
+impl std::fmt::Debug for Request {
+    /// Without anything that may be personal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// The most bytes of a body with one thing in it.
+pub const SINGLE_BODY: usize = 512 * 1024;
+/// The most bytes of a body with many things in it: below what the gateway passes to a function.
+pub const BATCH_BODY: usize = 4 * 1024 * 1024;
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+impl Request {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The token itself, to be passed on to who issued it.
+    pub fn bearer(&self) -> Option<&str> {
+        let (kind, token) = self.header("authorization")?.split_once(' ')?;
+        kind.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
+    /// The body as JSON of a known form.
+    ///
+    /// # Errors
+    /// If it is something else, or too large.
+    pub fn json<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+        self.body(&[JSON], most)
+    }
+
+    /// The body as JSON that says what shall change.
+    ///
+    /// # Errors
+    /// If it is something else, or too large.
+    pub fn patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        self.body(&[MERGE_PATCH, JSON], SINGLE_BODY)
+    }
+
+    fn body<T: DeserializeOwned>(&self, types: &[&str], most: usize) -> Result<T, Problem> {
+        let essence =
+            self.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if !types.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+            return Err(Problem::media_type(types.first().copied().unwrap_or(JSON)));
+        }
+        if self.body.len() > most {
+            return Err(Problem::too_large(format!("the body may have at most {most} bytes")));
+        }
+        // serde_json refuses what is nested deeper than 128 levels, before it can hurt.
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let what =
+                if error.is_data() { "the body is not what this path takes" } else { "the body is not JSON" };
+            Problem::bad_request(format!("{what}: {error}"))
+        })
+    }
+
+    /// The version that the caller wants to change, from `If-Match`.
+    ///
+    /// # Errors
+    /// If the header says something else than one of our tags.
+    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.header("if-match").filter(|value| *value != "*") else { return Ok(None) };
+        let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let version = inner.and_then(|inner| inner.parse().ok());
+        version.map(Some).ok_or_else(|| {
+            Problem::bad_request("`if-match` must be the `etag` of an item, such as \"3\" with its quotes")
+        })
+    }
+
+    /// The query's parameters, of which only these are known.
+    ///
+    /// # Errors
+    /// If there are others, or one twice, or one cannot be decoded.
+    pub fn parameters(&self, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
+        let mut found = BTreeMap::new();
+        for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(name).ok_or_else(|| Problem::bad_request("the query cannot be decoded"))?;
+            if !known.contains(&name.as_str()) {
+                let why = match known {
+                    [] => "this path takes no parameters".to_owned(),
+                    known => format!("it is not known here; known are {}", known.join(", ")),
+                };
+                return Err(Problem::parameter(&name, why));
+            }
+            let value = decoded(value).ok_or_else(|| Problem::parameter(&name, "it cannot be decoded"))?;
+            if found.insert(name.clone(), value).is_some() {
+                return Err(Problem::parameter(&name, "it is given twice"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Undoes percent-encoding. A `+` stays what it is: no parameter of ours has spaces, but times have offsets.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?].map(char::from);
+        let [high, low] = digits.map(|digit| digit.to_digit(16));
+        bytes.push(u8::try_from(high? * 16 + low?).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Result<BTreeMap<String, String>, Problem> {
+        Request { query: text.into(), ..Request::default() }.parameters(&["from", "limit"])
+    }
+
+    #[test]
+    fn parameters_are_decoded_and_strangers_named() {
+        let found = query("from=2014-02-03T03%3A42%3A12+02:00&limit=5&").unwrap();
+        assert_eq!(found["from"], "2014-02-03T03:42:12+02:00");
+        assert!(query("form=x").unwrap_err().detail.contains("`form`"));
+        for wrong in ["from=%zz", "from=%f", "from=%ff", "limit=1&limit=2", "%", "limit=%"] {
+            assert_eq!(query(wrong).unwrap_err().status, 400, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_type_or_form_is_refused_with_its_own_status() {
+        let with = |content_type: &str, body: &str| {
+            let headers = BTreeMap::from([("content-type".to_owned(), content_type.to_owned())]);
+            let request = Request { headers, body: body.into(), ..Request::default() };
+            request.json::<Vec<u8>>(10).map_err(|problem| problem.status)
+        };
+        assert_eq!(with("application/json; charset=utf-8", "[1]"), Ok(vec![1]));
+        assert_eq!(with("text/plain", "[1]"), Err(415));
+        assert_eq!(with("application/json", "[1"), Err(400));
+        assert_eq!(with("application/json", "{}"), Err(400));
+        assert_eq!(with("application/json", "[1,1,1,1,1,1]"), Err(413));
+        let deep = Request {
+            headers: BTreeMap::from([("content-type".to_owned(), JSON.to_owned())]),
+            body: "[".repeat(100_000).into_bytes(),
+            ..Request::default()
+        };
+        assert_eq!(deep.json::<Json>(SINGLE_BODY).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn only_our_own_tags_are_versions() {
+        let with = |value: &str| {
+            let headers = BTreeMap::from([("if-match".to_owned(), value.to_owned())]);
+            Request { headers, ..Request::default() }.if_match().map_err(|problem| problem.status)
+        };
+        assert_eq!(with("\"7\""), Ok(Some(7)));
+        assert_eq!(with("*"), Ok(None));
+        assert_eq!(with("W/\"7\""), Err(400));
+        assert_eq!(with("7"), Err(400));
+    }
+}

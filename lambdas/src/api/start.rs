@@ -1,0 +1,23 @@
+//! What the API function does before its first request.
+
+use super::Api;
+use super::userinfo::HttpUserInfo;
+use crate::queue::SqsJobs;
+use crate::settings::ApiSettings;
+use crate::startup::{Base, StartError, retried};
+
+impl Api {
+    /// Reads the environment, the stack's document and the cursors' key. The two reads run at once, which also opens
+    /// the connections that the first requests use.
+    ///
+    /// # Errors
+    /// If the environment is not complete or the stack cannot be read.
+    pub async fn start() -> Result<Self, StartError> {
+        let base = Base::read()?;
+        let settings = ApiSettings::read()?;
+        let jobs = SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?);
+        let (document, cursors) = futures::join!(base.document(), retried(|| base.store.cursor_key()));
+        let userinfo = HttpUserInfo::new(&settings.userinfo_url);
+        Ok(Self::new(base.store, document?, cursors?, settings, Box::new(jobs), Box::new(userinfo)))
+    }
+}

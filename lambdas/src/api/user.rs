@@ -1,0 +1,100 @@
+//! `/user`: the caller's profile and what concerns it.
+
+use futures::future::try_join_all;
+use serde_json::{Value as Json, json};
+use store::StoreError;
+use store::directory::{MemberId, User};
+
+use super::auth::Identity;
+use super::invitations::for_invitee;
+use super::paging::Paging;
+use super::response::Response;
+use super::userinfo::UserInfoError;
+use super::{Answer, Call};
+use crate::problem::Problem;
+
+fn profile(user: &User) -> Json {
+    let mut json =
+        json!({ "id": user.id.as_str(), "drive": user.drive.as_str(), "created": user.created.to_string() });
+    if let (Some(object), Some(email)) = (json.as_object_mut(), &user.email) {
+        object.insert("email".into(), email.clone().into());
+    }
+    json
+}
+
+impl Call<'_> {
+    pub(super) async fn get_user(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let caller = self.known_caller().await?.ok_or_else(|| Problem::no_profile(404))?;
+        Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)))
+    }
+
+    /// Makes the profile, with the address that whoever issued the token vouches for.
+    pub(super) async fn create_user(&self) -> Answer {
+        self.request.parameters(&[])?;
+        if let Some(caller) = self.known_caller().await? {
+            return Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)));
+        }
+        let email = self.verified_email().await?;
+        let Identity { issuer, subject, .. } = self.identity;
+        let (user, new) = self.store().create_user(issuer, subject, email.as_deref(), self.now).await?;
+        let status = if new { 201 } else { 200 };
+        Ok(Response::json(status, &profile(&user)).header("location", "/user"))
+    }
+
+    async fn verified_email(&self) -> Result<Option<String>, Problem> {
+        let token =
+            self.identity.bearer.ok_or_else(|| Problem::unauthorized("send the access token as a bearer"))?;
+        self.api.userinfo.verified_email(token, self.identity.subject).await.map_err(|error| match error {
+            UserInfoError::Refused => Problem::unauthorized("the token no longer counts; sign in again"),
+            UserInfoError::Unavailable => {
+                let mut problem = Problem::unavailable(
+                    "the user pool does not answer; nothing was made, repeat in a moment",
+                );
+                problem.cause = Some("userinfo does not answer".into());
+                problem
+            }
+        })
+    }
+
+    /// The caller's memberships, as user and through their drive.
+    pub(super) async fn list_user_members(&self) -> Answer {
+        let caller = self.caller().await?;
+        let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
+        let members = self.store().memberships(&caller).await?;
+        let names = try_join_all(members.iter().map(|member| async {
+            match self.store().group(&member.group).await {
+                // What is left of a deleted group is on its way out.
+                Ok(group) if !group.active => Ok(None),
+                Ok(group) => Ok(Some(group.name)),
+                Err(StoreError::Missing(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }))
+        .await?;
+        let entries = members.iter().zip(names).filter_map(|(member, name)| {
+            let (kind, id) = match &member.id {
+                MemberId::Drive(drive) => ("drive", drive.as_str()),
+                MemberId::User(user) => ("user", user.as_str()),
+            };
+            let roles: Vec<&str> = member.roles.iter().map(|role| role.as_str()).collect();
+            let entry = json!({
+                "group": member.group.as_str(), "groupName": name?, "kind": kind, "id": id, "roles": roles,
+                "joined": member.joined.to_string(),
+            });
+            Some((format!("{}#{kind}", member.group), entry))
+        });
+        Ok(paging.answer_slice(self, entries.collect()))
+    }
+
+    /// The open invitations addressed to the caller.
+    pub(super) async fn list_user_invitations(&self) -> Answer {
+        let caller = self.caller().await?;
+        let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
+        let user = self.store().user(&caller.user).await?;
+        let invitations = self.store().user_invitations(&user, self.now).await?;
+        let entries =
+            invitations.iter().map(|invitation| (invitation.id.to_string(), for_invitee(invitation)));
+        Ok(paging.answer_slice(self, entries.collect()))
+    }
+}

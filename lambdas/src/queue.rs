@@ -1,0 +1,63 @@
+//! Telling the worker that there is a data job.
+//!
+//! The job itself is a row of the directory; a message only says where to look, so losing one loses no work.
+
+use aws_sdk_sqs::config::BehaviorVersion;
+use aws_sdk_sqs::config::retry::RetryConfig;
+use futures::future::BoxFuture;
+use serde_json::json;
+use store::AwsEnvironment;
+use store::directory::Job;
+
+/// A message that could not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queue of data jobs did not take the message")]
+pub struct NotSent;
+
+/// Where jobs are announced.
+pub trait Jobs: Send + Sync {
+    /// Announces a job, trying a few times.
+    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>>;
+}
+
+/// The stack's queue.
+#[derive(Debug, Clone)]
+pub struct SqsJobs {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl SqsJobs {
+    /// The queue at an address.
+    pub fn new(environment: &AwsEnvironment, url: impl Into<String>) -> Self {
+        let mut config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(environment.region.clone())
+            .credentials_provider(environment.credentials.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(store::timeouts());
+        if let Some(endpoint) = &environment.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Self { client: aws_sdk_sqs::Client::from_conf(config.build()), url: url.into() }
+    }
+}
+
+/// The text of a job's message.
+pub fn message(job: &Job) -> String {
+    json!({ "job": job.id.as_str(), "group": job.group.as_str() }).to_string()
+}
+
+impl Jobs for SqsJobs {
+    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>> {
+        Box::pin(async move {
+            let sent =
+                self.client.send_message().queue_url(&self.url).message_body(message(job)).send().await;
+            sent.map(|_| ()).map_err(|error| {
+                let code = aws_sdk_sqs::error::ProvideErrorMetadata::code(&error).unwrap_or("none");
+                tracing::warn!(code, "a message to the queue of data jobs was not taken");
+                NotSent
+            })
+        })
+    }
+}

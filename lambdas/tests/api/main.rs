@@ -1,0 +1,28 @@
+//! Every route of the API against an embedded DynamoDB: what it does, and what it refuses.
+//!
+//! `cfg(test)` is what tells the lints that helpers are test code too.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod batch;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod group_data;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod invitations;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod members;
+#[cfg(test)]
+mod profile;
+#[cfg(test)]
+mod userinfo;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,340 @@
+//! A stack in memory, and people who call its API.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use domain::datatype::DataType;
+use domain::id::{DriveId, GroupId, ItemId, Name};
+use domain::replication::{Change, decide};
+use domain::routes::Scope;
+use domain::time::Timestamp;
+use futures::future::BoxFuture;
+use lambdas::api::userinfo::{UserInfo, UserInfoError};
+use lambdas::api::{Api, Request, Response};
+use lambdas::queue::{Jobs, NotSent};
+use lambdas::settings::ApiSettings;
+use serde_json::{Value as Json, json};
+use store::cursor::CursorKey;
+use store::directory::Job;
+use store::document::Document;
+use store::{Store, Tables};
+
+pub const ISSUER: &str = "https://pool.example.org/p";
+pub const CLIENT: &str = "client";
+
+/// What the queue was given, and whether it takes anything.
+#[derive(Default)]
+pub struct Queue {
+    pub sent: Vec<Job>,
+    pub broken: bool,
+}
+
+#[derive(Clone, Default)]
+struct FakeJobs(Arc<Mutex<Queue>>);
+
+impl Jobs for FakeJobs {
+    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>> {
+        let mut queue = self.0.lock().unwrap();
+        if queue.broken {
+            return Box::pin(std::future::ready(Err(NotSent)));
+        }
+        queue.sent.push(job.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+type Known = Arc<Mutex<HashMap<String, Result<Option<String>, UserInfoError>>>>;
+
+#[derive(Clone, Default)]
+struct FakeUserInfo(Known);
+
+impl UserInfo for FakeUserInfo {
+    fn verified_email<'a>(
+        &'a self,
+        token: &'a str,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, UserInfoError>> {
+        assert_eq!(token, format!("token-of-{subject}"), "the caller's own token is passed on");
+        Box::pin(std::future::ready(self.0.lock().unwrap().get(subject).cloned().unwrap_or(Ok(None))))
+    }
+}
+
+/// A stack in memory.
+pub struct World {
+    pub api: Api,
+    pub store: Store,
+    pub document: Arc<Document>,
+    pub queue: Arc<Mutex<Queue>>,
+    pub pool: Known,
+    pub now: Mutex<Timestamp>,
+}
+
+fn document() -> Document {
+    let types = json!([
+        {"name": "glucose", "time": "takenAt", "fields": {
+            "takenAt": {"type": "datetime", "required": true},
+            "mgdl": {"type": "integer", "required": true, "min": 0, "max": 1000},
+            "device": {"type": "string", "maxLength": 20},
+            "note": {"type": "string"},
+            "raw": {"type": "object"},
+        }},
+        {"name": "memo", "time": "at", "retentionDays": 30, "fields": {
+            "at": {"type": "datetime", "required": true},
+            "text": {"type": "string", "maxLength": 400000},
+        }},
+    ]);
+    let types: Vec<DataType> = serde_json::from_value(types).unwrap();
+    let rules = json!([
+        {"types": ["glucose"], "when": "resource.mgdl > 180", "fields": ["takenAt", "mgdl"]},
+        {"types": ["glucose"], "when": "resource has note && resource.note == \"share\"", "fields": ["note"]},
+        {"types": ["memo"]},
+    ]);
+    Document {
+        data_types: types.into_iter().map(|t| (t.name.clone(), t)).collect(),
+        group_defaults: serde_json::from_value(rules).unwrap(),
+        era: 0,
+    }
+}
+
+async fn database() -> aws_sdk_dynamodb::Client {
+    let database = dynoxide::Database::memory().unwrap();
+    for table in ["t-data", "t-replicas", "t-directory"] {
+        let request = json!({
+            "TableName": table, "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            "AttributeDefinitions": [
+                {"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        });
+        database.create_table(serde_json::from_value(request).unwrap()).unwrap();
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(endpoint)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let store = Store::new(database().await, Tables::of_stack("t"));
+        let document = Arc::new(document());
+        let (jobs, userinfo) = (FakeJobs::default(), FakeUserInfo::default());
+        let settings = ApiSettings {
+            issuer: ISSUER.into(),
+            client_id: CLIENT.into(),
+            userinfo_url: "http://unused".into(),
+        };
+        let api = Api::new(
+            store.clone(),
+            document.clone(),
+            CursorKey::new(vec![7; 32]),
+            settings,
+            Box::new(jobs.clone()),
+            Box::new(userinfo.clone()),
+        );
+        let now = Mutex::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
+        Self { api, store, document, queue: jobs.0, pool: userinfo.0, now }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    pub fn pass_days(&self, days: i64) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.plus_millis(days * 86_400_000);
+    }
+
+    /// Somebody who has signed in but has no profile.
+    pub fn visitor(&self, subject: &str) -> Person<'_> {
+        Person { world: self, subject: subject.to_owned() }
+    }
+
+    /// Somebody with a profile and a verified address.
+    pub async fn person(&self, subject: &str) -> Person<'_> {
+        let email = format!("{subject}@example.org");
+        self.pool.lock().unwrap().insert(subject.to_owned(), Ok(Some(email)));
+        let person = self.visitor(subject);
+        person.post("/user", Json::Null).await.expect(201);
+        person
+    }
+
+    /// What the stream function does for one item.
+    pub async fn replicate(&self, owner: &Person<'_>, id: &str) {
+        let drive = DriveId::parse(&owner.drive().await).unwrap();
+        let item = self.store.item(&drive, &ItemId::parse(id).unwrap(), &self.document).await.unwrap();
+        let outlets = self.store.outlets(&drive, &self.document).await.unwrap();
+        let change = Change::Present(&item);
+        let decisions: Vec<_> = outlets.iter().map(|o| decide(&change, &o.membership, &o.book)).collect();
+        self.store.apply(&decisions, self.now()).await.unwrap();
+    }
+
+    /// How many rows the replicas of a group have, dead or alive.
+    pub async fn replica_rows(&self, group: &str, data_type: &str) -> usize {
+        let types = [&self.document.data_types[&Name::parse(data_type).unwrap()]];
+        let window = store::page::Window {
+            from: None,
+            to: None,
+            limit: 1000,
+            direction: store::page::Direction::Asc,
+            after: None,
+        };
+        self.store.replicas(&GroupId::parse(group).unwrap(), &types, &window).await.unwrap().items.len()
+    }
+}
+
+/// Somebody who calls.
+pub struct Person<'w> {
+    pub world: &'w World,
+    pub subject: String,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<&'static str, String>,
+    pub json: Json,
+}
+
+impl Reply {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Json {
+        assert_eq!(self.status, status, "{:#}", self.json);
+        self.json
+    }
+
+    /// A problem of this type.
+    #[track_caller]
+    pub fn problem(self, status: u16, slug: &str) -> Json {
+        assert_eq!(self.status, status, "{:#}", self.json);
+        assert_eq!(self.json["type"], format!("urn:freehold:problem:{slug}"), "{:#}", self.json);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.json["instance"], "urn:freehold:request:r1");
+        self.json
+    }
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        let headers: BTreeMap<_, _> = response.headers.into_iter().collect();
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let json =
+            if response.body.is_empty() { Json::Null } else { serde_json::from_str(&response.body).unwrap() };
+        Self { status: response.status, headers, json }
+    }
+}
+
+impl Person<'_> {
+    /// The claims of a token with every scope.
+    pub fn claims(&self) -> Json {
+        let scopes: Vec<String> = Scope::ALL.iter().map(|scope| scope.full()).collect();
+        json!({
+            "iss": ISSUER, "token_use": "access", "client_id": CLIENT, "sub": self.subject,
+            "exp": (self.world.now().seconds() + 60).to_string(), "scope": format!("openid {}", scopes.join(" ")),
+        })
+    }
+
+    pub fn request(&self, method: &str, target: &str, body: Json) -> Request {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut headers =
+            BTreeMap::from([("authorization".to_owned(), format!("Bearer token-of-{}", self.subject))]);
+        let mut bytes = Vec::new();
+        if !body.is_null() {
+            headers.insert("content-type".into(), "application/json".into());
+            bytes = body.to_string().into_bytes();
+        }
+        Request {
+            id: "r1".into(),
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            headers,
+            body: bytes,
+            claims: self.claims().as_object().cloned(),
+        }
+    }
+
+    pub async fn send(&self, request: Request) -> Reply {
+        self.world.api.handle(request, self.world.now()).await.into()
+    }
+
+    pub async fn call(&self, method: &str, target: &str, body: Json) -> Reply {
+        self.send(self.request(method, target, body)).await
+    }
+    pub async fn get(&self, target: &str) -> Reply {
+        self.call("GET", target, Json::Null).await
+    }
+    pub async fn post(&self, target: &str, body: Json) -> Reply {
+        self.call("POST", target, body).await
+    }
+    pub async fn patch(&self, target: &str, body: Json) -> Reply {
+        self.call("PATCH", target, body).await
+    }
+    pub async fn delete(&self, target: &str) -> Reply {
+        self.call("DELETE", target, Json::Null).await
+    }
+
+    pub async fn id(&self) -> String {
+        text(&self.get("/user").await.expect(200)["id"])
+    }
+    pub async fn drive(&self) -> String {
+        text(&self.get("/user").await.expect(200)["drive"])
+    }
+
+    /// Writes a reading and gives its id.
+    pub async fn reading(&self, time: &str, mgdl: i64) -> String {
+        let fields = json!({"takenAt": time, "mgdl": mgdl});
+        text(&self.post("/user/data", json!({"type": "glucose", "fields": fields})).await.expect(201)["id"])
+    }
+
+    /// Makes a group and gives its id.
+    pub async fn group(&self, name: &str) -> String {
+        text(&self.post("/groups", json!({"name": name})).await.expect(201)["id"])
+    }
+
+    /// Invites somebody by address and gives the path of the invitation.
+    pub async fn invite(&self, group: &str, role: &str, whom: &str) -> String {
+        let sent = json!({"role": role, "email": format!("{whom}@example.org")});
+        let made = self.post(&format!("/groups/{group}/invitations"), sent).await.expect(201);
+        format!("/groups/{group}/invitations/{}", text(&made["id"]))
+    }
+
+    /// Lets somebody join.
+    pub async fn admit(&self, group: &str, role: &str, whom: &Person<'_>) -> Json {
+        let invitation = self.invite(group, role, &whom.subject).await;
+        whom.post(&format!("{invitation}/accept"), Json::Null).await.expect(200)
+    }
+
+    /// All entries of a list, page by page.
+    pub async fn all(&self, target: &str) -> Vec<Json> {
+        let separator = if target.contains('?') { '&' } else { '?' };
+        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let at = cursor.map(|cursor| format!("{separator}cursor={cursor}")).unwrap_or_default();
+            let page = self.get(&format!("{target}{at}")).await.expect(200);
+            found.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return found,
+            }
+        }
+    }
+}
+
+pub fn text(json: &Json) -> String {
+    json.as_str().unwrap().to_owned()
+}
+
+/// The numbers of readings, in their order.
+pub fn numbers(items: &[Json]) -> Vec<i64> {
+    items.iter().map(|item| item["fields"]["mgdl"].as_i64().unwrap()).collect()
+}

@@ -1,0 +1,191 @@
+//! Makes the SDK's clients: one configuration, each client built when it is first used.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+use super::call::{Observer, Reporter};
+use super::error::{AwsError, ErrorKind};
+
+/// How long calls may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// One attempt of a call.
+    pub attempt: Duration,
+    /// A call with all its attempts.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(20),
+            operation: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where and as whom to connect.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectOptions {
+    /// The region.
+    pub region: String,
+    /// A profile of the AWS configuration files; what the environment says if none.
+    pub profile: Option<String>,
+    /// The local target's address. With one, the emulator's root keys are used and nothing is read from the
+    /// environment, so that a stray profile can never send a local command to a real account.
+    pub endpoint: Option<String>,
+    /// Who is told of each call.
+    pub observer: Option<Observer>,
+    /// How long calls may take.
+    pub timeouts: Timeouts,
+}
+
+/// Access key id and secret of the emulator's root user.
+const LOCAL_KEYS: (&str, &str) = ("test", "test");
+
+macro_rules! clients {
+    ($($(#[$doc:meta])* $name:ident: $sdk:ident,)*) => {
+        #[derive(Debug, Default)]
+        struct Made { $($name: OnceLock<$sdk::Client>,)* }
+
+        impl Clients {
+            $($(#[$doc])*
+            pub fn $name(&self) -> &$sdk::Client {
+                self.0.made.$name.get_or_init(|| {
+                    let mut config = $sdk::config::Builder::from(&self.0.config);
+                    if let Some(observer) = &self.0.observer {
+                        config = config.interceptor(Reporter { observer: observer.clone() });
+                    }
+                    $sdk::Client::from_conf(config.build())
+                })
+            })*
+        }
+    };
+}
+
+/// The clients of one account and region. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct Clients(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: SdkConfig,
+    observer: Option<Observer>,
+    local: bool,
+    made: Made,
+}
+
+clients! {
+    /// Tables.
+    dynamodb: aws_sdk_dynamodb,
+    /// Roles.
+    iam: aws_sdk_iam,
+    /// Functions, permissions and event source mappings.
+    lambda: aws_sdk_lambda,
+    /// Queues.
+    sqs: aws_sdk_sqs,
+    /// User pools.
+    cognito: aws_sdk_cognitoidentityprovider,
+    /// HTTP APIs.
+    apigateway: aws_sdk_apigatewayv2,
+    /// Log groups.
+    logs: aws_sdk_cloudwatchlogs,
+    /// Who we are.
+    sts: aws_sdk_sts,
+}
+
+impl Clients {
+    /// Connects as the options say. No call is made yet.
+    pub async fn new(options: ConnectOptions) -> Result<Self, AwsError> {
+        if let Some(endpoint) = options.endpoint.clone() {
+            return Ok(Self::local(endpoint, options));
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(retries())
+            .timeout_config(timeouts(options.timeouts));
+        if !options.region.is_empty() {
+            loader = loader.region(Region::new(options.region));
+        }
+        if let Some(profile) = options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(name) = app_name() {
+            loader = loader.app_name(name);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(AwsError::new(
+                ErrorKind::Invalid,
+                "no region is set; write `region:` into stack.yaml or give `--region`",
+            ));
+        }
+        Ok(Self::of(config, options.observer, false))
+    }
+
+    fn local(endpoint: String, options: ConnectOptions) -> Self {
+        let (id, secret) = LOCAL_KEYS;
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                id, secret, None, None, "local",
+            )))
+            .region(Region::new(options.region))
+            .endpoint_url(endpoint)
+            .retry_config(retries())
+            .timeout_config(timeouts(options.timeouts));
+        config.set_app_name(app_name());
+        Self::of(config.build(), options.observer, true)
+    }
+
+    fn of(config: SdkConfig, observer: Option<Observer>, local: bool) -> Self {
+        Self(Arc::new(Inner { config, observer, local, made: Made::default() }))
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        self.0.config.region().map_or("", Region::as_ref)
+    }
+
+    /// Whether these talk to the local target.
+    pub fn is_local(&self) -> bool {
+        self.0.local
+    }
+
+    /// The local target's address.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.config.endpoint_url()
+    }
+
+    /// The account that the credentials belong to.
+    pub async fn account(&self) -> Result<String, AwsError> {
+        let identity = self.sts().get_caller_identity().send().await?;
+        identity.account.ok_or_else(|| {
+            AwsError::new(ErrorKind::Credentials, "AWS did not say whose credentials these are")
+        })
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(5)
+}
+
+fn timeouts(timeouts: Timeouts) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(timeouts.connect)
+        .operation_attempt_timeout(timeouts.attempt)
+        .operation_timeout(timeouts.operation)
+        .build()
+}
+
+fn app_name() -> Option<AppName> {
+    AppName::new("freehold").ok()
+}

@@ -1,0 +1,51 @@
+//! `provision destroy`
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::App;
+use crate::error::{Error, Exit};
+use crate::kinds;
+use crate::plan::Plan;
+use crate::session::{Approval, destroy, losses};
+
+/// Delete the stack with all its data
+///
+/// Refuses while deletion protection is on. Says what would be lost and asks for the stack's name.
+#[derive(Debug, Args)]
+pub(super) struct Destroy {
+    /// The stack's name, for scripts: then nobody is asked
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+impl Destroy {
+    pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
+        let printer = app.printer.clone();
+        let approval = Approval::Ask(Arc::new(move |plan: &Plan| {
+            let given = match &self.confirm {
+                Some(name) => name.clone(),
+                None => {
+                    let lost = losses(plan, &|address| {
+                        kinds::find(&address.kind).is_some_and(|kind| kind.holds_data())
+                    });
+                    if printer.is_interactive() && !lost.is_empty() {
+                        printer.talk("\nthis deletes for good:");
+                        for node in lost {
+                            let id = node.prior.as_ref().map_or("", |prior| prior.physical_id.as_str());
+                            printer.talk(&format!("  {} `{id}` with everything in it", node.address));
+                        }
+                    }
+                    printer.ask("the stack's name, to go on:").ok_or_else(|| Error::NeedsApproval {
+                        what: format!("deleting `{}`", plan.stack),
+                        flag: format!("--confirm {}", plan.stack),
+                    })?
+                }
+            };
+            if given == plan.stack { Ok(()) } else { Err(Error::NotConfirmed { given }) }
+        }));
+        destroy(&app.options(), &approval).await?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,99 @@
+//! `provision status`
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::App;
+use crate::error::{Error, Exit, count, holder};
+use crate::session::Session;
+use crate::state::{Lock, Run, Snapshot, Status as EntryStatus, now};
+
+/// Show what is deployed, who works on it, and the last runs
+///
+/// Reads only the stack's state; `plan` compares it with what is really there.
+#[derive(Debug, Args)]
+pub(super) struct Status {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    stack: &'a str,
+    account: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emulator: Option<&'a str>,
+    resources: Vec<Row<'a>>,
+    runs: &'a [Run],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked_by: Option<&'a Lock>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    address: String,
+    physical_id: &'a str,
+    status: EntryStatus,
+    updated: String,
+}
+
+impl Status {
+    pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
+        let session = Session::open(&app.options()).await?;
+        let Some(snapshot) = session.state.load().await? else {
+            return Err(Error::NotDeployed(session.name().to_owned()));
+        };
+        let document = document(&session, &snapshot);
+        app.show(&document, || text(&document));
+        Ok(Exit::Done)
+    }
+}
+
+fn document<'a>(session: &'a Session, snapshot: &'a Snapshot) -> Document<'a> {
+    let resources = snapshot.entries.iter().map(|(address, entry)| Row {
+        address: address.to_string(),
+        physical_id: &entry.recorded.physical_id,
+        status: entry.status,
+        updated: entry.updated.to_string(),
+    });
+    Document {
+        stack: session.name(),
+        account: &session.account,
+        region: session.clients.region(),
+        emulator: session.clients.endpoint(),
+        resources: resources.collect(),
+        runs: &snapshot.runs,
+        locked_by: snapshot.lock.as_ref().filter(|lock| lock.holds_at(now())),
+    }
+}
+
+fn text(document: &Document<'_>) -> String {
+    let mut text = String::new();
+    let place = document.emulator.map_or_else(
+        || format!("account {}, {}", document.account, document.region),
+        |endpoint| format!("local target at {endpoint}"),
+    );
+    let _ = writeln!(text, "`{}` ({place}): {}", document.stack, count(document.resources.len(), "resource"));
+    if let Some(lock) = document.locked_by {
+        let _ = writeln!(text, "locked by {} since {}", holder(&lock.owner), lock.acquired);
+    }
+    let width = document.resources.iter().map(|row| row.address.len()).max().unwrap_or(0);
+    for row in &document.resources {
+        let state = match row.status {
+            EntryStatus::Ready => "ready     ",
+            EntryStatus::Creating => "unfinished",
+            EntryStatus::Updating => "unfinished",
+            EntryStatus::Deleting => "unfinished",
+        };
+        let _ = writeln!(text, "  {:width$}  {state}  {}  {}", row.address, row.updated, row.physical_id);
+    }
+    if !document.runs.is_empty() {
+        let _ = writeln!(text, "last runs:");
+    }
+    for run in document.runs {
+        let _ = writeln!(text, "  {}  {}  by {}", run.ended, run.outcome, holder(&run.owner));
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! Most kinds work on a typed document. They implement [`Typed`], and this file makes a [`Kind`] of it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
+
+use super::{Context, Effect, Kind, Observed, Read, Recorded};
+use crate::aws::{AwsError, ErrorKind, wait_until};
+use crate::resource::{Address, Outputs};
+
+/// How long a resource that was just made may take until it is seen.
+const VISIBLE: Duration = Duration::from_secs(60);
+
+/// The resource that a kind works on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    /// Clients and stack.
+    pub(super) ctx: &'a Context,
+    /// Where it stands.
+    pub(super) address: &'a Address,
+    /// What is wanted; some of it may be unknown.
+    pub(super) desired: &'a Value,
+    /// What the state remembers.
+    pub(super) recorded: Option<&'a Recorded>,
+}
+
+impl<'a> At<'a> {
+    /// A text attribute: as wanted if that is known, else as last applied.
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        let wanted = self.desired.get(key).and_then(Value::as_str);
+        wanted.or_else(|| self.recorded?.attributes.get(key)?.as_str())
+    }
+
+    /// The id under which AWS knows it, if the state remembers one.
+    pub(super) fn id(&self) -> Option<&'a str> {
+        self.recorded.map(|recorded| recorded.physical_id.as_str())
+    }
+
+    /// Whether these tags are those of the stack.
+    pub(super) fn owns(&self, tags: &Tags) -> bool {
+        tags.get(STACK_TAG) == Some(&self.ctx.stack)
+    }
+
+    /// What to say of something that has our name but not our tag.
+    pub(super) fn foreign(&self, what: &str, tags: &Tags) -> String {
+        match tags.get(STACK_TAG) {
+            Some(stack) => format!("{what} belongs to stack `{stack}`"),
+            None => format!("{what} exists and does not carry the tag `{STACK_TAG}`"),
+        }
+    }
+}
+
+/// A resource of this stack as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found<A> {
+    /// The name or id that AWS knows it by.
+    pub(super) id: String,
+    /// Its attributes, normalised.
+    pub(super) attributes: A,
+    /// Its outputs.
+    pub(super) outputs: Outputs,
+}
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Seen<A> {
+    /// Nothing.
+    Missing,
+    /// Ours.
+    Owned(Found<A>),
+    /// Somebody else's, and whose.
+    Foreign(String),
+}
+
+impl<A> Seen<A> {
+    /// Ours or nothing; somebody else's is an error.
+    pub(super) fn ours(self) -> Result<Option<Found<A>>, AwsError> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Owned(found) => Ok(Some(found)),
+            Self::Foreign(what) => Err(AwsError::new(ErrorKind::AlreadyExists, what)),
+        }
+    }
+}
+
+/// A kind whose attributes are a typed document, the same wanted and found. [`Kind`] says what each method guarantees.
+pub(super) trait Typed: Send + Sync {
+    /// [`Kind::name`].
+    const NAME: &'static str;
+    /// The resolved attributes.
+    type Attributes: Serialize + DeserializeOwned + Send;
+
+    /// Finds out what is there.
+    fn find(at: At<'_>) -> impl Future<Output = Result<Seen<Self::Attributes>, AwsError>> + Send;
+    /// Makes it so. What it returns is what is there afterwards.
+    fn make(
+        at: At<'_>,
+        desired: Self::Attributes,
+    ) -> impl Future<Output = Result<Found<Self::Attributes>, AwsError>> + Send;
+    /// Deletes it and waits until it is gone.
+    fn remove(ctx: &Context, recorded: &Recorded) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// [`Kind::classify`].
+    fn effect(path: &str) -> Effect;
+    /// [`Kind::write_only`].
+    fn write_only() -> &'static [&'static str] {
+        &[]
+    }
+    /// [`Kind::serial_key`].
+    fn key(_address: &Address) -> Option<String> {
+        None
+    }
+    /// [`Kind::holds_data`].
+    fn holds_data() -> bool {
+        false
+    }
+    /// [`Kind::moves_outputs`].
+    fn moves_outputs(_path: &str) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+impl<T: Typed> Kind for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+    fn read<'a>(
+        &'a self,
+        ctx: &'a Context,
+        address: &'a Address,
+        desired: &'a Value,
+        recorded: Option<&'a Recorded>,
+    ) -> BoxFuture<'a, Result<Read, AwsError>> {
+        async move {
+            Ok(match T::find(At { ctx, address, desired, recorded }).await? {
+                Seen::Missing => Read::Missing,
+                Seen::Foreign(what) => Read::Foreign(what),
+                Seen::Owned(found) => Read::Owned(observed(found)?),
+            })
+        }
+        .boxed()
+    }
+    fn classify(&self, path: &str) -> Effect {
+        T::effect(path)
+    }
+    fn write_only(&self) -> &'static [&'static str] {
+        T::write_only()
+    }
+    fn converge<'a>(
+        &'a self,
+        ctx: &'a Context,
+        address: &'a Address,
+        desired: &'a Value,
+        recorded: Option<&'a Recorded>,
+    ) -> BoxFuture<'a, Result<Observed, AwsError>> {
+        async move {
+            let attributes = T::Attributes::deserialize(desired).map_err(|e| {
+                AwsError::new(
+                    ErrorKind::Invalid,
+                    format!("the attributes of `{address}` cannot be read: {e}"),
+                )
+            })?;
+            observed(T::make(At { ctx, address, desired, recorded }, attributes).await?)
+        }
+        .boxed()
+    }
+    fn delete<'a>(&'a self, ctx: &'a Context, recorded: &'a Recorded) -> BoxFuture<'a, Result<(), AwsError>> {
+        T::remove(ctx, recorded).boxed()
+    }
+    fn serial_key(&self, address: &Address, _attributes: &Value) -> Option<String> {
+        T::key(address)
+    }
+    fn holds_data(&self) -> bool {
+        T::holds_data()
+    }
+    fn moves_outputs(&self, path: &str) -> &'static [&'static str] {
+        T::moves_outputs(path)
+    }
+}
+
+fn observed<A: Serialize>(found: Found<A>) -> Result<Observed, AwsError> {
+    let attributes = serde_json::to_value(found.attributes).map_err(|e| {
+        AwsError::new(ErrorKind::Other, format!("what was found cannot be written down: {e}"))
+    })?;
+    Ok(Observed { physical_id: found.id, attributes, outputs: found.outputs })
+}
+
+/// Looks until the resource is there: AWS may list what it just made only a moment later.
+pub(super) async fn seen<T: Typed>(at: At<'_>) -> Result<Found<T::Attributes>, AwsError> {
+    wait_until(&format!("`{}` to be there", at.address), VISIBLE, || async { T::find(at).await?.ours() })
+        .await
+}
+
+/// Takes "it is not there" as an answer.
+pub(super) fn optional<V>(result: Result<V, AwsError>) -> Result<Option<V>, AwsError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes "it is not there" as success, for deletes.
+pub(super) fn gone<V>(result: Result<V, AwsError>) -> Result<(), AwsError> {
+    optional(result).map(|_| ())
+}
+
+/// An answer that lacks what AWS always gives.
+pub(super) fn lacking(what: &str) -> AwsError {
+    AwsError::new(ErrorKind::Other, format!("AWS's answer lacks {what}"))
+}
+
+/// Outputs from pairs.
+pub(super) fn outputs<const N: usize>(pairs: [(&str, &str); N]) -> Outputs {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Tags.
+pub(super) type Tags = BTreeMap<String, String>;
+
+/// The tag that tells our resources from others'.
+pub const STACK_TAG: &str = "freehold:stack";
+
+/// Tags as AWS gave them, without those that AWS itself made.
+pub(super) fn tags(pairs: impl IntoIterator<Item = (String, String)>) -> Tags {
+    pairs.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect()
+}
+
+/// Tag keys that are there and not wanted.
+pub(super) fn surplus(have: &Tags, want: &Tags) -> Vec<String> {
+    have.keys().filter(|key| !want.contains_key(*key)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_aws_itself_are_not_ours_to_compare() {
+        let have = tags([
+            ("aws:cloudformation:x".into(), "1".into()),
+            ("a".into(), "1".into()),
+            ("b".into(), "2".into()),
+        ]);
+        let want = Tags::from([("a".into(), "1".into())]);
+        assert_eq!(surplus(&have, &want), ["b"]);
+    }
+}

@@ -1,0 +1,276 @@
+//! One command's view of a stack: its file, its account, its state, and what it wants to be there.
+
+mod apply;
+mod destroy;
+mod outputs;
+mod source;
+pub(crate) mod wanted;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use domain::stack::Stack;
+
+pub use apply::{Applied, Approval, apply};
+pub use destroy::{destroy, losses};
+pub use outputs::{next_steps, outputs_of, recorded_outputs};
+pub use source::load;
+
+use crate::aws::{CallEvent, Clients, ConnectOptions, Observer};
+use crate::engine::{AwsWorld, CONCURRENCY, Engine, Interrupt, Wanted, World, read_all};
+use crate::error::Error;
+use crate::event::{Event, Events, Silent, Summary};
+use crate::kinds::{Context, Read};
+use crate::local::{self, LocalOptions, Running};
+use crate::plan::{Plan, plan, plan_destroy};
+use crate::resource::{Address, Resource};
+use crate::state::{DynamoState, Entry, Lease, LeaseTimes, Owner, Snapshot, StateStore};
+
+/// Where a stack runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Target {
+    /// In an AWS account.
+    #[default]
+    Aws,
+    /// On this machine, in the emulator.
+    Local,
+}
+
+/// What a command is told.
+#[derive(Clone)]
+pub struct Options {
+    /// The stack's file.
+    pub file: PathBuf,
+    /// The environment whose overlay is laid over it.
+    pub env: Option<String>,
+    /// Where the stack runs.
+    pub target: Target,
+    /// Another region than the file's.
+    pub region: Option<String>,
+    /// A profile of the AWS configuration.
+    pub profile: Option<String>,
+    /// Which emulator; the project's own if none.
+    pub local: Option<LocalOptions>,
+    /// Who is told.
+    pub events: Events,
+    /// When to stop.
+    pub interrupt: Interrupt,
+    /// How many resources are worked on at once.
+    pub concurrency: usize,
+    /// How long the lock's lease holds.
+    pub lease: LeaseTimes,
+}
+
+impl Options {
+    /// The usual for that file and target: silent, never interrupted.
+    pub fn new(file: impl Into<PathBuf>, target: Target) -> Self {
+        Self {
+            file: file.into(),
+            env: None,
+            target,
+            region: None,
+            profile: None,
+            local: None,
+            events: Arc::new(Silent),
+            interrupt: Interrupt::never(),
+            concurrency: CONCURRENCY,
+            lease: LeaseTimes::default(),
+        }
+    }
+
+    /// The folder of the stack's file.
+    pub fn project_dir(&self) -> PathBuf {
+        match self.file.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    /// Which emulator.
+    pub fn local(&self) -> LocalOptions {
+        self.local.clone().unwrap_or_else(|| LocalOptions::new(self.project_dir()))
+    }
+
+    pub(crate) fn step(&self, text: impl Into<String>) {
+        self.events.event(Event::Step { text: text.into() });
+    }
+}
+
+/// Counts calls to AWS.
+#[derive(Debug, Default)]
+struct Calls {
+    all: AtomicU64,
+    mutating: AtomicU64,
+}
+
+/// A stack with its account and its state.
+pub struct Session {
+    /// What the command was told.
+    pub options: Options,
+    /// The checked stack.
+    pub stack: Stack,
+    /// The clients of its account and region.
+    pub clients: Clients,
+    /// Its account.
+    pub account: String,
+    /// What is acted on.
+    pub world: Arc<dyn World>,
+    /// Its state.
+    pub state: Arc<dyn StateStore>,
+    /// The emulator, on the local target.
+    pub emulator: Option<Running>,
+    calls: Arc<Calls>,
+    started: Instant,
+}
+
+/// What was seen of a stack, and the plan that follows from it.
+pub struct Seen {
+    /// The state.
+    pub snapshot: Snapshot,
+    /// What is there.
+    pub observed: BTreeMap<Address, Read>,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+impl Session {
+    /// Reads the file and connects; on the local target, sees to it that the emulator runs.
+    ///
+    /// # Errors
+    /// If the configuration is wrong, there are no credentials, or the emulator does not run.
+    pub async fn open(options: &Options) -> Result<Self, Error> {
+        let started = Instant::now();
+        let stack = load(&options.file, options.env.as_deref())?;
+        let events = options.events.clone();
+        let emulator = match options.target {
+            Target::Aws => None,
+            Target::Local => {
+                let progress = |text: &str| events.event(Event::Step { text: text.to_owned() });
+                Some(local::ensure_running(&options.local(), &progress).await?)
+            }
+        };
+        let calls = Arc::new(Calls::default());
+        let clients = Clients::new(ConnectOptions {
+            region: options.region.clone().unwrap_or_else(|| stack.region.clone()),
+            profile: options.profile.clone(),
+            endpoint: emulator.as_ref().map(|emulator| emulator.endpoint.clone()),
+            observer: Some(observer(calls.clone(), options.events.clone())),
+            ..ConnectOptions::default()
+        })
+        .await?;
+        let account = if clients.is_local() { local::ACCOUNT.to_owned() } else { clients.account().await? };
+        let name = stack.name.to_string();
+        let context = Context { clients: clients.clone(), stack: name.clone(), tags: wanted::tags(&stack) };
+        let state = DynamoState::new(clients.dynamodb().clone(), format!("{name}-control"));
+        Ok(Self {
+            options: options.clone(),
+            stack,
+            clients,
+            account,
+            world: Arc::new(AwsWorld::new(context)),
+            state: Arc::new(state),
+            emulator,
+            calls,
+            started,
+        })
+    }
+
+    /// The stack's name.
+    pub fn name(&self) -> &str {
+        self.stack.name.as_str()
+    }
+
+    /// What should be there. Builds the functions where that is needed.
+    ///
+    /// # Errors
+    /// If they cannot be built.
+    pub async fn desired(&self) -> Result<Vec<Resource>, Error> {
+        wanted::resources(self).await
+    }
+
+    /// Reads what is there and plans to bring it to what is wanted.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    pub async fn plan(&self, desired: &[Resource]) -> Result<Seen, Error> {
+        let (snapshot, observed) = self.look(desired).await?;
+        let plan = plan(self.name(), desired, &observed, &snapshot.entries, self.world.as_ref())?;
+        Ok(Seen { snapshot, observed, plan })
+    }
+
+    /// Reads what is there and plans to delete it all.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    pub async fn plan_destroy(&self, desired: &[Resource]) -> Result<Seen, Error> {
+        let (snapshot, observed) = self.look(desired).await?;
+        let plan = plan_destroy(self.name(), desired, &observed, &snapshot.entries)?;
+        Ok(Seen { snapshot, observed, plan })
+    }
+
+    async fn look(&self, desired: &[Resource]) -> Result<(Snapshot, BTreeMap<Address, Read>), Error> {
+        let snapshot = self.state.load().await?.unwrap_or_default();
+        let observed = read_all(self.world.as_ref(), Wanted::all(desired, &snapshot.entries)).await?;
+        Ok((snapshot, observed))
+    }
+
+    /// What the state remembers.
+    ///
+    /// # Errors
+    /// If the state cannot be read, or there is none.
+    pub async fn entries(&self) -> Result<BTreeMap<Address, Entry>, Error> {
+        match self.state.load().await? {
+            Some(snapshot) if !snapshot.entries.is_empty() => Ok(snapshot.entries),
+            _ => Err(Error::NotDeployed(self.name().to_owned())),
+        }
+    }
+
+    /// Takes the stack's lock.
+    async fn lock(&self) -> Result<Lease, Error> {
+        let times = LeaseTimes { one_machine: self.clients.is_local(), ..self.options.lease };
+        let lease = Lease::acquire(self.state.clone(), Owner::current(), times).await?;
+        if let Some(before) = &lease.taken_over {
+            let who = crate::error::holder(&before.owner);
+            let text = format!("took over the lock of {who}, who was last alive at {}", before.heartbeat);
+            self.options.events.event(Event::Warning { text });
+        }
+        Ok(lease)
+    }
+
+    fn engine(&self, token: u64, interrupt: Interrupt) -> Engine {
+        Engine {
+            world: self.world.clone(),
+            state: self.state.clone(),
+            token,
+            events: self.options.events.clone(),
+            concurrency: self.options.concurrency,
+            interrupt,
+        }
+    }
+
+    /// Adds what the session knows to a summary.
+    fn complete(&self, mut summary: Summary) -> Summary {
+        summary.calls = self.calls.all.load(Ordering::Relaxed);
+        summary.mutating_calls = self.calls.mutating.load(Ordering::Relaxed);
+        summary.duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        summary
+    }
+}
+
+fn observer(calls: Arc<Calls>, events: Events) -> Observer {
+    Observer::new(move |call: &CallEvent| {
+        calls.all.fetch_add(1, Ordering::Relaxed);
+        if call.mutating {
+            calls.mutating.fetch_add(1, Ordering::Relaxed);
+        }
+        events.event(Event::Call(call.clone()));
+    })
+}
+
+/// The table that holds the state: made before the lock can be taken, deleted last.
+pub fn control() -> Address {
+    Address::new("table", "control")
+}

@@ -1,0 +1,69 @@
+//! Reads the stack's file and its overlay.
+
+use std::path::{Path, PathBuf};
+
+use domain::diagnostic::Diagnostic;
+use domain::stack::{self, Source, Stack};
+
+use crate::error::Error;
+
+/// Reads and checks a stack; `env` names the overlay `stack.ENV.yaml` beside `stack.yaml`.
+///
+/// # Errors
+/// If a file cannot be read, or with everything that is wrong with the configuration.
+pub fn load(file: &Path, env: Option<&str>) -> Result<Stack, Error> {
+    let base = read(file, 0)?;
+    let overlay = env.map(|env| read(&overlay_path(file, env), 1)).transpose()?;
+    let variables = |name: &str| std::env::var(name).ok();
+    let over = overlay.as_ref().map(|(name, text)| Source { name, text });
+    let checked = stack::parse_with_overlay(Source { name: &base.0, text: &base.1 }, over, &variables);
+    checked.map_err(|diagnostics| Error::Configuration {
+        sources: std::iter::once(base).chain(overlay).collect(),
+        diagnostics,
+    })
+}
+
+/// `stack.yaml` and `prod` give `stack.prod.yaml`.
+fn overlay_path(file: &Path, env: &str) -> PathBuf {
+    let extension = file.extension().map_or_else(|| "yaml".into(), |extension| extension.to_string_lossy());
+    file.with_extension(format!("{env}.{extension}"))
+}
+
+fn read(path: &Path, index: u8) -> Result<(String, String), Error> {
+    let name = path.display().to_string();
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let wrong = |diagnostics: Vec<Diagnostic>| {
+        // The mistake may be in the second file; what cannot be read cannot be shown either.
+        let sources = vec![(name.clone(), String::new()); usize::from(index) + 1];
+        Error::Configuration { sources, diagnostics }
+    };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    stack::check_size(&name, index, size).map_err(wrong)?;
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let text = Source::from_bytes(&name, index, &bytes).map_err(wrong)?.text.to_owned();
+    Ok((name, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_lays_its_file_over_the_stacks() {
+        assert_eq!(overlay_path(Path::new("a/stack.yaml"), "prod"), Path::new("a/stack.prod.yaml"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_configuration_error() {
+        let error = load(Path::new("no-such-stack.yaml"), None).unwrap_err();
+        assert_eq!((error.code(), error.exit() as i32), ("FH0201", 3));
+    }
+
+    #[test]
+    fn a_file_of_fifty_megabytes_is_refused_unread() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stack.yaml");
+        std::fs::File::create(&path).unwrap().set_len(50 << 20).unwrap();
+        assert!(matches!(load(&path, None), Err(Error::Configuration { .. })));
+    }
+}

@@ -1,0 +1,142 @@
+//! One walk through all routes, in the order in which people would take them; and what each refuses.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use domain::routes::{Match, ROUTES, find};
+use journeys::{Person, World};
+use serde_json::{Value, json};
+
+/// Notes which routes were answered well.
+#[derive(Default)]
+struct Walk(Mutex<BTreeSet<String>>);
+
+impl Walk {
+    async fn step(&self, who: &Person, method: &str, path: &str, body: Value, expected: u16) -> Value {
+        let answer = who.ask(method, path, (!body.is_null()).then_some(body)).await;
+        assert_eq!(answer.status, expected, "{method} {path}: {answer:?}");
+        let Match::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        self.0.lock().unwrap().insert(format!("{} {}", route.method, route.path));
+        answer.body
+    }
+}
+
+#[tokio::test]
+async fn every_route_does_its_work() {
+    let world = World::new("every-route").await;
+    let walk = Walk::default();
+    let none = || Value::Null;
+    let (owner, provider, reader) =
+        (world.person("owner").await, world.person("provider").await, world.person("reader").await);
+
+    let user = walk.step(&provider, "POST", "/user", json!({}), 200).await;
+    assert_eq!(user["drive"], provider.user.drive.as_str(), "the same profile again");
+    assert_eq!(user["email"], "provider@example.org");
+    assert_eq!(walk.step(&provider, "GET", "/user", none(), 200).await, user);
+
+    let group = walk.step(&owner, "POST", "/groups", json!({"name": "walk"}), 201).await;
+    let group_id = group["id"].as_str().unwrap();
+    let at = |rest: &str| format!("/groups/{group_id}{rest}");
+    for (who, role) in [(&provider, "provider"), (&reader, "consumer"), (&reader, "provider")] {
+        let invitation = json!({"email": who.who(), "role": role});
+        walk.step(&owner, "POST", &at("/invitations"), invitation, 201).await;
+    }
+    let listed = walk.step(&owner, "GET", &at("/invitations"), none(), 200).await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3);
+    for who in [&provider, &reader] {
+        let mine = walk.step(who, "GET", "/user/invitations", none(), 200).await;
+        for invitation in mine["items"].as_array().unwrap() {
+            let id = invitation["id"].as_str().unwrap();
+            let reader_provides = who.who() == reader.who() && invitation["role"] == "provider";
+            let (what, status) = if reader_provides { ("decline", 204) } else { ("accept", 200) };
+            walk.step(who, "POST", &at(&format!("/invitations/{id}/{what}")), json!({}), status).await;
+        }
+    }
+    let members = walk.step(&reader, "GET", &at("/members"), none(), 200).await;
+    assert_eq!(members["items"].as_array().unwrap().len(), 3, "{members}");
+    assert_eq!(walk.step(&reader, "GET", &at(""), none(), 200).await["name"], "walk");
+    let mine = walk.step(&provider, "GET", "/user/members", none(), 200).await;
+    assert_eq!(mine["items"][0]["roles"], json!(["provider"]), "{mine}");
+
+    items(&walk, &provider).await;
+    let shared = glucose_study::client::Group { id: group_id.to_owned(), name: "walk".to_owned() };
+    reader.comes_to_see(&shared, &[210, 220]).await;
+    let all = walk.step(&reader, "GET", &at("/data"), none(), 200).await;
+    let of_type = walk.step(&reader, "GET", &at("/data/types/glucose"), none(), 200).await;
+    assert_eq!(all["items"], of_type["items"]);
+
+    walk.step(&owner, "DELETE", &at(&format!("/members/{}", reader.user.id)), none(), 204).await;
+    walk.step(&provider, "POST", &at("/leave"), json!({}), 204).await;
+    walk.step(&owner, "DELETE", &at(""), none(), 204).await;
+
+    let walked = walk.0.into_inner().unwrap();
+    let left: Vec<_> = ROUTES.iter().map(|r| format!("{} {}", r.method, r.path)).filter(|r| !walked.contains(r)).collect();
+    assert!(left.is_empty(), "not walked: {left:?}");
+}
+
+/// The routes of one's own items. Leaves the readings 210 and 220.
+async fn items(walk: &Walk, person: &Person) {
+    let reading = |time: &str, mgdl: i64| json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
+    let made = walk.step(person, "POST", "/user/data", reading("2024-01-01T10:00:00+02:00", 200), 201).await;
+    assert_eq!(made["fields"]["takenAt"], "2024-01-01T08:00:00Z", "times are kept in UTC");
+    let path = format!("/user/data/{}", made["id"].as_str().unwrap());
+    assert_eq!(walk.step(person, "GET", &path, Value::Null, 200).await, made);
+    let patched = walk.step(person, "PATCH", &path, json!({"fields": {"mgdl": 210}}), 200).await;
+    assert_eq!((&patched["version"], &patched["fields"]["mgdl"]), (&json!(2), &json!(210)));
+    let second = reading("2024-01-01T09:00:00Z", 220);
+    let batch = json!({"items": [second, reading("2024-01-01T10:00:00Z", 5000), {"type": "pulse", "fields": {}}]});
+    let results = walk.step(person, "POST", "/user/data/batch", batch, 200).await;
+    let statuses: Vec<_> = results["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, [201, 422, 422], "each item for itself");
+    let weight = json!({"type": "weight", "fields": {"at": "2024-01-01T09:30:00Z", "kg": 70.5}});
+    let weight = walk.step(person, "POST", "/user/data", weight, 201).await;
+    let all = walk.step(person, "GET", "/user/data?order=asc", Value::Null, 200).await;
+    let types: Vec<_> = all["items"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["glucose", "glucose", "weight"]);
+    let of_type = walk.step(person, "GET", "/user/data/types/weight", Value::Null, 200).await;
+    assert_eq!(of_type["items"], json!([weight]));
+    walk.step(person, "DELETE", &format!("/user/data/{}", weight["id"].as_str().unwrap()), Value::Null, 204).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_accepted_is_refused_with_the_reason_and_changes_nothing() {
+    let world = World::new("refusals").await;
+    let person = world.person("somebody").await;
+    let group = person.make_group("mine").await;
+    let at = |rest: &str| format!("/groups/{}{rest}", group.id);
+    let item = |fields: Value| json!({"type": "glucose", "fields": fields});
+    let good = json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 200});
+    let id = person.read_glucose("2024-01-01T08:00:00Z", 200).await;
+    let own = format!("/user/data/{id}");
+    let refusals = [
+        ("POST", "/user/data".to_owned(), item(json!({"takenAt": "2024-01-01T08:00:00Z"})), 422, "mgdl"),
+        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00", "mgdl": 1})), 422, "takenAt"),
+        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1001})), 422, "mgdl"),
+        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1, "x": 1})), 422, "x"),
+        ("POST", "/user/data".into(), json!({"type": "pulse", "fields": good}), 422, "type"),
+        ("POST", "/user/data".into(), json!([1]), 400, ""),
+        ("POST", "/user/data/batch".into(), json!({"items": []}), 422, "items"),
+        ("POST", "/user/data/batch".into(), json!({"items": vec![1; 101]}), 422, "items"),
+        ("PATCH", own.clone(), json!({"fields": {"mgdl": "high"}}), 422, "mgdl"),
+        ("PATCH", own.clone(), json!({"fields": {"takenAt": "2024-01-02T08:00:00Z"}}), 422, "takenAt"),
+        ("GET", "/user/data/nonsense".into(), Value::Null, 404, ""),
+        ("GET", "/user/data/types/pulse".into(), Value::Null, 404, ""),
+        ("GET", "/user/data?limit=0".into(), Value::Null, 400, "limit"),
+        ("GET", "/user/data?limit=501".into(), Value::Null, 400, "limit"),
+        ("GET", "/user/data?from=yesterday".into(), Value::Null, 400, "from"),
+        ("GET", "/user/data?colour=red".into(), Value::Null, 400, "colour"),
+        ("GET", "/user/data?cursor=AAAA".into(), Value::Null, 400, "cursor"),
+        ("POST", "/groups".into(), json!({"name": " "}), 422, "name"),
+        ("POST", at("/invitations"), json!({"email": "nobody", "role": "king"}), 422, "role"),
+        ("POST", at("/leave?role=king"), json!({}), 400, "role"),
+        ("DELETE", at("/members/nonsense"), Value::Null, 404, ""),
+    ];
+    for (method, path, body, status, names) in refusals {
+        let answer = person.ask(method, &path, (!body.is_null()).then_some(body)).await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert!(answer.content_type.starts_with("application/problem+json"), "{method} {path}: {answer:?}");
+        assert_eq!(answer.body["status"], status, "{answer:?}");
+        assert!(answer.body.to_string().contains(names), "{method} {path}: {answer:?}");
+    }
+    assert_eq!(person.sees_own().await, [200]);
+}
