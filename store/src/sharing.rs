@@ -63,7 +63,16 @@ impl Store {
         for membership in memberships {
             // A group that was deleted after this drive joined it receives nothing.
             let Some(group) = groups.get(&membership.group).filter(|group| group.active) else { continue };
-            let rules = self.rules(&membership.group, group.rule_revision, document).await?;
+            let rules = match self.rules(&membership.group, group.rule_revision, document).await {
+                Ok(rules) => rules,
+                // One group's broken rules stop nobody else: that group gets nothing new, and still loses what is
+                // deleted.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(group = %membership.group, %error, "a group's rules cannot be used");
+                    Arc::default()
+                }
+                Err(error) => return Err(error),
+            };
             let book = Rulebook { revision: group.rule_revision, era: document.era, rules };
             outlets.push(Outlet { membership, book });
         }

@@ -52,12 +52,13 @@ pub(super) async fn repeated(call: &Call<'_>, item: &Item) -> Result<(), StoreEr
         .await
 }
 
-/// Whether a group's consumers lose sight of something. A changed value of a field that stays in sight is no loss:
-/// that comes by the stream.
+/// Whether a group's consumers may lose sight of something. A changed value of a field that stays in sight is no loss:
+/// that comes by the stream. What no rule selects now is buried even if none selected it before: the version before that
+/// may still be on show, by a request of another device that has not got as far as the copies.
 fn hides(outlet: &Outlet, before: &Item, after: &Item) -> bool {
     match (visible(outlet, before), visible(outlet, after)) {
-        (None, _) => false,
-        (Some(_), None) => true,
+        (_, None) => true,
+        (None, Some(_)) => false,
         (Some(before), Some(after)) => before.keys().any(|name| !after.contains_key(name)),
     }
 }

@@ -156,24 +156,18 @@ impl Store {
             .expression_attribute_values(":now", attr::text(now.to_string()));
         let mut sets = "SET #status = :status, done = :done, updated = :now".to_owned();
         let mut removes = String::new();
-        match &job.checkpoint {
-            Some((data_type, at)) => {
-                sets.push_str(", atType = :type");
-                update = update.expression_attribute_values(":type", attr::text(data_type.as_str()));
-                match at {
-                    Some(at) => {
-                        sets.push_str(", #at = :at");
-                        update = update
-                            .expression_attribute_names("#at", "at")
-                            .expression_attribute_values(":at", attr::text(at));
-                    }
-                    None => {
-                        removes.push_str(" REMOVE #at");
-                        update = update.expression_attribute_names("#at", "at");
-                    }
+        if let Some((data_type, at)) = &job.checkpoint {
+            sets.push_str(", atType = :type");
+            update = update
+                .expression_attribute_values(":type", attr::text(data_type.as_str()))
+                .expression_attribute_names("#at", "at");
+            match at {
+                Some(at) => {
+                    sets.push_str(", #at = :at");
+                    update = update.expression_attribute_values(":at", attr::text(at));
                 }
+                None => removes.push_str(" REMOVE #at"),
             }
-            None => {}
         }
         if done {
             sets.push_str(", #exp = :exp");

@@ -1,6 +1,6 @@
 //! Who acts in the world: each a machine that makes one call of the database at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::ItemId;
 use domain::item::Item;
@@ -9,7 +9,7 @@ use domain::replication::{
 };
 use domain::time::Timestamp;
 
-use crate::check::{Memory, Promise};
+use crate::check::{Acknowledged, Memory, Promise};
 use crate::history::{Faults, Variant, Violation};
 use crate::world::{self, Job, JobKind, Record, World};
 
@@ -66,12 +66,13 @@ pub struct Owner {
     wish: Wish,
     written: Option<(ItemId, Option<Item>, u64)>,
     left: Option<Vec<Decision>>,
+    gave: BTreeSet<usize>,
 }
 
 impl Owner {
     /// A request.
     pub fn new(drive: usize, wish: Wish) -> Self {
-        Self { drive, wish, written: None, left: None }
+        Self { drive, wish, written: None, left: None, gave: BTreeSet::new() }
     }
 
     fn step(&mut self, world: &mut World, memory: &mut Memory) -> Step {
@@ -92,17 +93,30 @@ impl Owner {
                 Some(item) => Change::Present(item),
                 None => Change::Deleted { id, data_type, version: *version },
             };
-            let decisions = outlets.iter().map(|(_, membership, book)| decide(&change, membership, book));
-            // Only what takes away is done here; what gives comes by the stream.
-            let restrictive = decisions.filter(|decision| matches!(decision, Decision::Bury { .. }));
-            self.left = Some(if world.variant == Variant::StreamOnly { Vec::new() } else { restrictive.collect() });
+            let mut restrictive = Vec::new();
+            for (group, membership, book) in &outlets {
+                match decide(&change, membership, book) {
+                    // Only what takes away is done here; what gives comes by the stream.
+                    bury @ Decision::Bury { .. } if world.variant != Variant::StreamOnly => restrictive.push(bury),
+                    Decision::Write { .. } => {
+                        self.gave.insert(*group);
+                    }
+                    _ => {}
+                }
+            }
+            self.left = Some(restrictive);
             return Step::More;
         }
         if let Some(decision) = self.left.as_mut().and_then(Vec::pop) {
             world.apply(&decision);
             return Step::More;
         }
-        memory.acknowledge(id.clone(), present.as_ref().map(|item| (item.version, item.fields.clone())));
+        let state = present.as_ref().map(|item| Acknowledged {
+            version: item.version,
+            fields: item.fields.clone(),
+            gave: std::mem::take(&mut self.gave),
+        });
+        memory.acknowledge(id.clone(), state);
         Step::Done
     }
 }

@@ -12,11 +12,23 @@ use crate::actors::roster;
 use crate::history::Violation;
 use crate::world::{self, World};
 
+/// An acknowledged state of an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acknowledged {
+    /// Its version.
+    pub version: u64,
+    /// What it says.
+    pub fields: Fields,
+    /// Groups whose rules selected it when it was written. There the change gave something, and what gives comes by the
+    /// stream: until then the version before it may be shown, even if a later rule would select only that one.
+    pub gave: BTreeSet<usize>,
+}
+
 /// What was acknowledged to owners, and what readers have seen.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    /// The last acknowledged state of each item: version and fields, or none if it was deleted.
-    acknowledged: BTreeMap<ItemId, Option<(u64, Fields)>>,
+    /// The last acknowledged state of each item, or none if it was deleted.
+    acknowledged: BTreeMap<ItemId, Option<Acknowledged>>,
     /// Joins so far: group and drive.
     pub joins: Vec<(usize, usize)>,
     /// The greatest version that a reader has seen of an item in a group.
@@ -27,10 +39,10 @@ pub struct Memory {
 
 impl Memory {
     /// Notes an acknowledged change.
-    pub fn acknowledge(&mut self, id: ItemId, state: Option<(u64, Fields)>) {
+    pub fn acknowledge(&mut self, id: ItemId, state: Option<Acknowledged>) {
         let newer = match (self.acknowledged.get(&id), &state) {
             (Some(None), _) => false,
-            (Some(Some((held, _))), Some((version, _))) => version > held,
+            (Some(Some(held)), Some(state)) => state.version > held.version,
             _ => true,
         };
         if newer {
@@ -46,7 +58,7 @@ pub struct Promise {
     revision: u32,
     providers: BTreeSet<usize>,
     joins: usize,
-    acknowledged: BTreeMap<ItemId, Option<(u64, Fields)>>,
+    acknowledged: BTreeMap<ItemId, Option<Acknowledged>>,
 }
 
 impl Promise {
@@ -91,7 +103,9 @@ impl Promise {
         }
         match self.acknowledged.get(&row.id) {
             Some(None) => return Err(Violation::new("I1/I3", "a deleted item is shown")),
-            Some(Some((version, fields))) if row.order.version < *version && !selected(fields) => {
+            Some(Some(state))
+                if row.order.version < state.version && !state.gave.contains(&at) && !selected(&state.fields) =>
+            {
                 return Err(Violation::new("I1", "an item that no longer matches is shown as it was"));
             }
             _ => {}

@@ -1,6 +1,4 @@
-//! How large things may become.
-
-use std::path::Path;
+//! How large things may become. (The size of the functions' packages is a limit of `provision package` itself.)
 
 use futures::{StreamExt, stream};
 use journeys::{World, processes};
@@ -30,15 +28,5 @@ async fn after_a_thousand_requests_the_api_function_has_at_most_64_mb() {
         let resident = processes::resident(pid).unwrap();
         eprintln!("the process {pid} of `{function}` has {:.1} MB", resident as f64 / MEGABYTE as f64);
         assert!(resident <= 64 * MEGABYTE, "{resident} bytes");
-    }
-}
-
-#[tokio::test]
-async fn a_functions_package_has_at_most_6_mb() {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for artefact in provision::package::for_local(here, &out, &|_| {}).await.unwrap() {
-        eprintln!("the package of `{}` has {:.1} MB", artefact.name, artefact.bytes as f64 / MEGABYTE as f64);
-        assert!(artefact.bytes <= 6 * MEGABYTE, "{artefact:?}");
     }
 }
