@@ -81,12 +81,11 @@ impl Options {
         }
     }
 
-    /// The folder of the stack's file.
+    /// The project that the stack's file belongs to: the checkout around it, or else its own folder.
     pub fn project_dir(&self) -> PathBuf {
-        match self.file.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
+        let beside = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // All stacks of a checkout share one emulator, as all stacks of a team share an account.
+        crate::package::find_workspace(beside).unwrap_or_else(|_| beside.to_owned())
     }
 
     /// Which emulator.
