@@ -111,7 +111,10 @@ impl DataType {
     ///
     /// # Errors
     /// Everything that is wrong, not only the first.
-    pub fn validate(&self, json: &serde_json::Map<String, serde_json::Value>) -> Result<Fields, Vec<FieldError>> {
+    pub fn validate(
+        &self,
+        json: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Fields, Vec<FieldError>> {
         let mut fields = Fields::new();
         let mut errors = Vec::new();
         for (name, value) in json {
@@ -173,7 +176,9 @@ impl Field {
                 let number = number.ok_or("must be a number with at most four decimal places")?;
                 self.within(number.0, |n| Decimal(n).to_string()).map(|n| Value::Decimal(Decimal(n)))
             }
-            FieldType::Boolean => json.as_bool().map(Value::Boolean).ok_or_else(|| "must be true or false".into()),
+            FieldType::Boolean => {
+                json.as_bool().map(Value::Boolean).ok_or_else(|| "must be true or false".into())
+            }
             FieldType::Datetime => {
                 let text = json.as_str().ok_or("must be a text such as \"2014-02-03T03:42:12Z\"")?;
                 Timestamp::parse(text).map(Value::Datetime).map_err(|why| why.to_string())
@@ -244,7 +249,8 @@ mod tests {
 
     #[test]
     fn every_mistake_in_an_item_is_reported_at_once() {
-        let errors = check(json!({"mgdl": 1001, "ratio": -1.6, "device": "c", "tags": "x", "colour": 1})).unwrap_err();
+        let errors =
+            check(json!({"mgdl": 1001, "ratio": -1.6, "device": "c", "tags": "x", "colour": 1})).unwrap_err();
         let mut fields: Vec<_> = errors.iter().map(|e| e.field.as_str()).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["colour", "device", "mgdl", "ratio", "tags", "takenAt"]);

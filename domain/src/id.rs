@@ -40,7 +40,10 @@ fn decode(text: &str, what: &'static str) -> Result<u128, InvalidId> {
     }
     let mut bits: u128 = 0;
     for (at, byte) in text.bytes().enumerate() {
-        let digit = ALPHABET.iter().position(|c| *c == byte).ok_or(fail("it has a character outside 0-9 and A-Z without I, L, O, U"))?;
+        let digit = ALPHABET
+            .iter()
+            .position(|c| *c == byte)
+            .ok_or(fail("it has a character outside 0-9 and A-Z without I, L, O, U"))?;
         if at == 0 && digit > 7 {
             return Err(fail("it is out of range"));
         }
@@ -266,7 +269,12 @@ mod tests {
     #[test]
     fn an_item_id_gives_back_its_time_and_type() {
         let name = Name::parse("glucose").unwrap();
-        for text in ["2014-02-03T03:42:12Z", "0001-01-01T00:00:00Z", "1931-05-04T10:00:00.5+02:00", "7999-12-31T23:59:59.999Z"] {
+        for text in [
+            "2014-02-03T03:42:12Z",
+            "0001-01-01T00:00:00Z",
+            "1931-05-04T10:00:00.5+02:00",
+            "7999-12-31T23:59:59.999Z",
+        ] {
             let time = Timestamp::parse(text).unwrap();
             let id = ItemId::new(time, &name, u64::MAX);
             assert_eq!(id.time(), time, "{text}");
@@ -287,7 +295,14 @@ mod tests {
 
     #[test]
     fn ids_that_were_never_issued_are_refused() {
-        for text in ["", "x", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAU", "81ARZ3NDEKTSV4RRFFQ69G5FAV", "../../../../../../../../etc"] {
+        for text in [
+            "",
+            "x",
+            "01ARZ3NDEKTSV4RRFFQ69G5FA",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAU",
+            "81ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "../../../../../../../../etc",
+        ] {
             assert!(GroupId::parse(text).is_err(), "{text}");
         }
     }

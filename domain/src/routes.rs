@@ -71,7 +71,8 @@ pub const RESOURCE_SERVER: &str = "freehold";
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Profile, Self::DataRead, Self::DataWrite, Self::GroupsRead, Self::GroupsWrite];
+    pub const ALL: [Self; 5] =
+        [Self::Profile, Self::DataRead, Self::DataWrite, Self::GroupsRead, Self::GroupsWrite];
 
     /// Its name below the resource server: `data.read`.
     pub fn name(self) -> &'static str {
@@ -135,12 +136,27 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/groups/{group_id}/data", Scope::GroupsRead, Operation::ListGroupData),
     route("GET", "/groups/{group_id}/data/types/{type}", Scope::GroupsRead, Operation::ListGroupDataOfType),
     route("GET", "/groups/{group_id}/members", Scope::GroupsRead, Operation::ListGroupMembers),
-    route("DELETE", "/groups/{group_id}/members/{member_id}", Scope::GroupsWrite, Operation::RemoveGroupMember),
+    route(
+        "DELETE",
+        "/groups/{group_id}/members/{member_id}",
+        Scope::GroupsWrite,
+        Operation::RemoveGroupMember,
+    ),
     route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
     route("GET", "/groups/{group_id}/invitations", Scope::GroupsRead, Operation::ListGroupInvitations),
     route("POST", "/groups/{group_id}/invitations", Scope::GroupsWrite, Operation::CreateInvitation),
-    route("POST", "/groups/{group_id}/invitations/{invitation_id}/accept", Scope::GroupsWrite, Operation::AcceptInvitation),
-    route("POST", "/groups/{group_id}/invitations/{invitation_id}/decline", Scope::GroupsWrite, Operation::DeclineInvitation),
+    route(
+        "POST",
+        "/groups/{group_id}/invitations/{invitation_id}/accept",
+        Scope::GroupsWrite,
+        Operation::AcceptInvitation,
+    ),
+    route(
+        "POST",
+        "/groups/{group_id}/invitations/{invitation_id}/decline",
+        Scope::GroupsWrite,
+        Operation::DeclineInvitation,
+    ),
 ];
 
 /// A request's path matched against the table.
@@ -204,7 +220,9 @@ mod tests {
 
     #[test]
     fn a_fixed_segment_wins_over_a_variable_one() {
-        assert!(matches!(find("POST", "/user/data/batch"), Match::Route(r, _) if r.operation == Operation::CreateDataBatch));
+        assert!(
+            matches!(find("POST", "/user/data/batch"), Match::Route(r, _) if r.operation == Operation::CreateDataBatch)
+        );
         assert_eq!(find("GET", "/user/data/batch"), Match::WrongMethod(vec!["POST"]));
     }
 

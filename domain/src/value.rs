@@ -19,7 +19,12 @@ impl Decimal {
         };
         let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
         let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || places.len() > 4 || !plain(whole) || !plain(places) || (digits.contains('.') && places.is_empty()) {
+        if whole.is_empty()
+            || places.len() > 4
+            || !plain(whole)
+            || !plain(places)
+            || (digits.contains('.') && places.is_empty())
+        {
             return None;
         }
         let mut count: i128 = whole.parse::<i128>().ok()?.checked_mul(10_000)?;

@@ -16,9 +16,9 @@ use domain::replication::{Change, Decision, decide, must_ask_source};
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
+use store::clock::now;
 use store::document::Document;
 use store::sharing::Outlet;
-use store::clock::now;
 use store::{Store, StoreError, attr, data};
 
 /// Drives worked on at once.
@@ -111,7 +111,12 @@ impl Replicator {
     }
 
     /// Replicates one drive's records, trying again what may pass until the deadline is near.
-    async fn replicate_until(&self, drive: &DriveId, records: &[Record], deadline: Instant) -> Result<Outcome, StoreError> {
+    async fn replicate_until(
+        &self,
+        drive: &DriveId,
+        records: &[Record],
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
         let mut pause = Duration::from_millis(100);
         loop {
             match self.replicate(drive, records).await {
@@ -145,7 +150,12 @@ impl Replicator {
     }
 
     /// What one record means for every group; the source is asked where the record cannot be trusted.
-    async fn decide(&self, drive: &DriveId, record: &Record, outlets: &[Outlet]) -> Result<Vec<Decision>, StoreError> {
+    async fn decide(
+        &self,
+        drive: &DriveId,
+        record: &Record,
+        outlets: &[Outlet],
+    ) -> Result<Vec<Decision>, StoreError> {
         let mut asked: Option<Record> = None;
         let mut decisions = Vec::with_capacity(outlets.len());
         for Outlet { membership, book } in outlets {
@@ -187,7 +197,9 @@ impl Replicator {
         let version = match &present {
             Some(item) => item.version,
             None => {
-                let old = image("OldImage").unwrap_or_else(|| Err("the record has no image".into())).map_err(poison)?;
+                let old = image("OldImage")
+                    .unwrap_or_else(|| Err("the record has no image".into()))
+                    .map_err(poison)?;
                 data::version_from_row(&old)?
             }
         };
@@ -205,4 +217,3 @@ impl Replicator {
         self.store.park(&text("pk"), &text("sk"), &error.to_string(), now()).await
     }
 }
-

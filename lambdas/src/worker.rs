@@ -10,12 +10,12 @@ use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, JobId, Name};
 use domain::replication::{Change, Rulebook, decide};
 use domain::time::Timestamp;
-use store::directory::{Job, JobKind, JobStatus};
-use store::document::Document;
-use store::page::{Direction, Window};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use store::clock::now;
+use store::directory::{Job, JobKind, JobStatus};
+use store::document::Document;
+use store::page::{Direction, Window};
 use store::{Store, StoreError};
 
 use crate::queue::{Jobs, NotSent};
@@ -120,7 +120,8 @@ impl Worker {
     /// Copies a page of a joined drive's past; whether it was the last one.
     async fn backfill_page(&self, job: &mut Job, drive: &DriveId, epoch: u64) -> Result<bool, StoreError> {
         // Asked again on every page: a drive that left, or left and came back, has no use for this job any more.
-        let Some(membership) = self.store.provider(&job.group, drive).await?.filter(|m| m.epoch == epoch) else {
+        let Some(membership) = self.store.provider(&job.group, drive).await?.filter(|m| m.epoch == epoch)
+        else {
             return Ok(true);
         };
         let group = self.store.group(&job.group).await?;
@@ -129,7 +130,8 @@ impl Worker {
         }
         let rules = self.store.rules(&job.group, group.rule_revision, &self.document).await?;
         let book = Rulebook { revision: group.rule_revision, era: self.document.era, rules };
-        let types: Vec<&DataType> = self.document.data_types.values().filter(|t| book.rules.covers(&t.name)).collect();
+        let types: Vec<&DataType> =
+            self.document.data_types.values().filter(|t| book.rules.covers(&t.name)).collect();
         let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else { return Ok(true) };
         let from = book.rules.reaches_back_to(&data_type.name, membership.terms);
         let window = Window { from, to: None, limit: PAGE, direction: Direction::Asc, after };
@@ -147,7 +149,10 @@ impl Worker {
         let types: Vec<&DataType> = self.document.data_types.values().collect();
         let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else { return Ok(true) };
         let window = Window { from: None, to: None, limit: PAGE, direction: Direction::Asc, after };
-        let page = self.store.items(drive, &[data_type], &window, &self.document, Timestamp::from_millis(i64::MIN)).await?;
+        let page = self
+            .store
+            .items(drive, &[data_type], &window, &self.document, Timestamp::from_millis(i64::MIN))
+            .await?;
         let keys: Vec<_> = page.items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
         self.store.purge(&job.group, drive, &keys, self.document.era, epoch).await?;
         job.done += keys.len() as u64;
@@ -196,7 +201,6 @@ fn advance(job: &mut Job, types: &[&DataType], data_type: &DataType, next: Optio
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +237,10 @@ mod tests {
         let types = types();
         let types: Vec<&DataType> = types.iter().collect();
         let at = |name: &str| (Name::parse(name).unwrap(), Some("p".to_owned()));
-        assert_eq!(next_type(&types, Some(&at("b"))).map(|(t, p)| (t.name.to_string(), p)), Some(("c".into(), None)));
+        assert_eq!(
+            next_type(&types, Some(&at("b"))).map(|(t, p)| (t.name.to_string(), p)),
+            Some(("c".into(), None))
+        );
         assert!(next_type(&types, Some(&at("d"))).is_none());
     }
 }

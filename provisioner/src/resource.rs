@@ -83,7 +83,9 @@ impl Input {
         match self {
             Self::Text(text) => Value::String(text.clone()),
             Self::Ref(address, output) => serde_json::json!({ "$ref": format!("{address}#{output}") }),
-            Self::Join(parts) => serde_json::json!({ "$join": parts.iter().map(Self::to_value).collect::<Vec<_>>() }),
+            Self::Join(parts) => {
+                serde_json::json!({ "$join": parts.iter().map(Self::to_value).collect::<Vec<_>>() })
+            }
         }
     }
 }
@@ -146,7 +148,8 @@ fn resolve_value(value: &Value, outputs: &dyn Fn(&Address) -> Option<Outputs>, c
     match value {
         Value::Object(object) => {
             if let Some(Value::String(reference)) = object.get("$ref") {
-                let known = split(reference).and_then(|(address, output)| outputs(&address)?.get(output).cloned());
+                let known =
+                    split(reference).and_then(|(address, output)| outputs(&address)?.get(output).cloned());
                 return known.map_or_else(
                     || {
                         *complete = false;
@@ -156,13 +159,18 @@ fn resolve_value(value: &Value, outputs: &dyn Fn(&Address) -> Option<Outputs>, c
                 );
             }
             if let Some(Value::Array(parts)) = object.get("$join") {
-                let parts: Vec<Value> = parts.iter().map(|part| resolve_value(part, outputs, complete)).collect();
+                let parts: Vec<Value> =
+                    parts.iter().map(|part| resolve_value(part, outputs, complete)).collect();
                 let texts: Option<String> = parts.iter().map(Value::as_str).collect();
                 return texts.map_or_else(|| serde_json::json!({ "$unknown": parts }), Value::String);
             }
-            Value::Object(object.iter().map(|(k, v)| (k.clone(), resolve_value(v, outputs, complete))).collect())
+            Value::Object(
+                object.iter().map(|(k, v)| (k.clone(), resolve_value(v, outputs, complete))).collect(),
+            )
         }
-        Value::Array(array) => Value::Array(array.iter().map(|v| resolve_value(v, outputs, complete)).collect()),
+        Value::Array(array) => {
+            Value::Array(array.iter().map(|v| resolve_value(v, outputs, complete)).collect())
+        }
         other => other.clone(),
     }
 }
@@ -186,7 +194,9 @@ mod tests {
         });
         assert_eq!(dependencies(&wanted), BTreeSet::from([table.clone()]));
         let none = resolve(&wanted, &|_| None);
-        assert!(!none.complete && is_unknown(&none.attributes["arn"]) && is_unknown(&none.attributes["path"]));
+        assert!(
+            !none.complete && is_unknown(&none.attributes["arn"]) && is_unknown(&none.attributes["path"])
+        );
         let outputs = Outputs::from([("arn".into(), "A".into()), ("name".into(), "N".into())]);
         let all = resolve(&wanted, &|_| Some(outputs.clone()));
         assert_eq!((all.attributes, all.complete), (json!({"arn": "A", "path": "x/N"}), true));

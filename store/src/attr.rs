@@ -39,7 +39,10 @@ pub fn row(key: &Key, attributes: impl IntoIterator<Item = (&'static str, Attrib
 /// # Errors
 /// What is wrong, without the content.
 pub fn get_text<'a>(row: &'a Row, name: &str) -> Result<&'a str, String> {
-    row.get(name).and_then(|v| v.as_s().ok()).map(String::as_str).ok_or_else(|| format!("`{name}` is not a text"))
+    row.get(name)
+        .and_then(|v| v.as_s().ok())
+        .map(String::as_str)
+        .ok_or_else(|| format!("`{name}` is not a text"))
 }
 
 /// A number attribute of a row.
@@ -96,7 +99,9 @@ fn from_value(value: &Value) -> AttributeValue {
 pub fn to_fields(attribute: &AttributeValue, data_type: &DataType) -> Result<Fields, String> {
     let map = attribute.as_m().map_err(|_| "the fields are not a map")?;
     let known = data_type.fields.iter();
-    Ok(known.filter_map(|(name, field)| Some((name.clone(), to_value(map.get(name.as_str())?, field.kind)?))).collect())
+    Ok(known
+        .filter_map(|(name, field)| Some((name.clone(), to_value(map.get(name.as_str())?, field.kind)?)))
+        .collect())
 }
 
 fn to_value(attribute: &AttributeValue, kind: FieldType) -> Option<Value> {
@@ -131,7 +136,9 @@ fn attribute_from_json(json: &Json) -> Result<AttributeValue, String> {
         ("N", Json::String(value)) => AttributeValue::N(value.clone()),
         ("BOOL", Json::Bool(value)) => AttributeValue::Bool(*value),
         ("NULL", _) => AttributeValue::Null(true),
-        ("L", Json::Array(list)) => AttributeValue::L(list.iter().map(attribute_from_json).collect::<Result<_, _>>()?),
+        ("L", Json::Array(list)) => {
+            AttributeValue::L(list.iter().map(attribute_from_json).collect::<Result<_, _>>()?)
+        }
         ("M", map @ Json::Object(_)) => AttributeValue::M(row_from_json(map)?),
         _ => return Err(unreadable()),
     })

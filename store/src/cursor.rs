@@ -99,7 +99,10 @@ mod tests {
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             let altered = String::from_utf8(altered).unwrap();
             // The last character's spare bits do not count; everything that decodes differently must be refused.
-            if URL_SAFE_NO_PAD.decode(&altered).is_ok_and(|bytes| Ok(bytes) != URL_SAFE_NO_PAD.decode(&cursor)) {
+            if URL_SAFE_NO_PAD
+                .decode(&altered)
+                .is_ok_and(|bytes| Ok(bytes) != URL_SAFE_NO_PAD.decode(&cursor))
+            {
                 assert_eq!(key.open(&["user", "group"], &altered), Err(InvalidCursor), "{at}");
             }
         }

@@ -55,7 +55,8 @@ pub fn item_from_row(row: &Row, document: &Document) -> Result<Item> {
             version: attr::get_number(row, VERSION)?,
             fields: attr::to_fields(row.get(BODY).ok_or("`body` is missing")?, data_type)?,
             updated: attr::get_time(row, UPDATED)?,
-            expires: attr::get_number_opt::<i64>(row, EXPIRES)?.map(|s| Timestamp::from_millis(s.saturating_mul(1000))),
+            expires: attr::get_number_opt::<i64>(row, EXPIRES)?
+                .map(|s| Timestamp::from_millis(s.saturating_mul(1000))),
         })
     };
     read().map_err(|what| StoreError::corrupt("data", what))
@@ -116,7 +117,13 @@ impl Store {
         let mut left: Vec<WriteRequest> = items.iter().map(put).collect::<Result<_>>()?;
         // What the database had no capacity for is offered again a few times, and then reported.
         for attempt in 0..4u32 {
-            let answer = self.client.batch_write_item().request_items(&self.tables.data, left).send().await.map_err(sdk)?;
+            let answer = self
+                .client
+                .batch_write_item()
+                .request_items(&self.tables.data, left)
+                .send()
+                .await
+                .map_err(sdk)?;
             left = answer.unprocessed_items.unwrap_or_default().remove(&self.tables.data).unwrap_or_default();
             if left.is_empty() {
                 break;
@@ -124,13 +131,18 @@ impl Store {
             let most = 50u64 << attempt;
             tokio::time::sleep(std::time::Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
         }
-        let unwritten: HashSet<&str> =
-            left.iter().filter_map(|request| request.put_request()?.item().get(SK)?.as_s().ok()).map(String::as_str).collect();
+        let unwritten: HashSet<&str> = left
+            .iter()
+            .filter_map(|request| request.put_request()?.item().get(SK)?.as_s().ok())
+            .map(String::as_str)
+            .collect();
         Ok(items
             .iter()
-            .map(|item| match unwritten.contains(keys::item(&item.drive, &item.data_type, &item.id).sk.as_str()) {
-                true => Err(StoreError::Busy("unprocessed".into())),
-                false => Ok(()),
+            .map(|item| {
+                match unwritten.contains(keys::item(&item.drive, &item.data_type, &item.id).sk.as_str()) {
+                    true => Err(StoreError::Busy("unprocessed".into())),
+                    false => Ok(()),
+                }
             })
             .collect())
     }
@@ -141,11 +153,19 @@ impl Store {
         statements: Vec<BatchStatementRequest>,
     ) -> Result<Vec<Option<StoreError>>> {
         let expected = statements.len();
-        let answer =
-            self.client.batch_execute_statement().set_statements(Some(statements)).send().await.map_err(sdk)?;
+        let answer = self
+            .client
+            .batch_execute_statement()
+            .set_statements(Some(statements))
+            .send()
+            .await
+            .map_err(sdk)?;
         let responses = answer.responses.unwrap_or_default();
         if responses.len() != expected {
-            return Err(StoreError::Unavailable(format!("{} answers to {expected} statements", responses.len())));
+            return Err(StoreError::Unavailable(format!(
+                "{} answers to {expected} statements",
+                responses.len()
+            )));
         }
         Ok(responses
             .into_iter()
@@ -154,7 +174,9 @@ impl Store {
                 let code = error.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
                 Some(match code.as_str() {
                     "ConditionalCheckFailed" | "DuplicateItem" => StoreError::Condition,
-                    "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded"
+                    "ThrottlingError"
+                    | "ProvisionedThroughputExceeded"
+                    | "RequestLimitExceeded"
                     | "TransactionConflict" => StoreError::Busy(code),
                     "AccessDenied" => StoreError::Denied(error.message.unwrap_or_default()),
                     _ => error::from_code(Some(&code), error.message.unwrap_or_default()),
@@ -236,7 +258,8 @@ impl Store {
     ) -> Result<Page<Item>> {
         let reads = types.iter().map(|data_type| async move {
             let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
-            let (rows, more) = window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
+            let (rows, more) =
+                window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
             let items = rows
                 .iter()
                 .map(|row| item_from_row(row, document).map(|item| (item.id.to_string(), item)))

@@ -79,7 +79,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if there is none of that hash.
     pub async fn document(&self, hash: &str) -> Result<Document> {
-        let row = self.directory_row(&keys::document(hash)).await?.ok_or(StoreError::Missing("stack document"))?;
+        let row =
+            self.directory_row(&keys::document(hash)).await?.ok_or(StoreError::Missing("stack document"))?;
         let text = attr::get_text(&row, "text").map_err(|what| StoreError::corrupt("directory", what))?;
         serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
     }
@@ -90,7 +91,13 @@ impl Store {
     /// Those of the database.
     pub async fn delete_document(&self, hash: &str) -> Result<()> {
         let key = attr::key_row(&keys::document(hash));
-        self.client.delete_item().table_name(&self.tables.directory).set_key(Some(key)).send().await.map_err(sdk)?;
+        self.client
+            .delete_item()
+            .table_name(&self.tables.directory)
+            .set_key(Some(key))
+            .send()
+            .await
+            .map_err(sdk)?;
         Ok(())
     }
 
@@ -100,7 +107,8 @@ impl Store {
     /// Those of the database.
     pub async fn ensure_cursor_key(&self) -> Result<()> {
         let random: Vec<u8> = (0..4).flat_map(|_| ulid::Ulid::generate().random().to_be_bytes()).collect();
-        let row = attr::row(&keys::secrets(), [("cursor", attr::text(STANDARD.encode(Sha256::digest(random))))]);
+        let row =
+            attr::row(&keys::secrets(), [("cursor", attr::text(STANDARD.encode(Sha256::digest(random))))]);
         let put = self.client.put_item().table_name(&self.tables.directory).set_item(Some(row));
         match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(sdk) {
             Ok(_) | Err(StoreError::Condition) => Ok(()),
@@ -123,7 +131,9 @@ impl Store {
     pub async fn cursor_key(&self) -> Result<CursorKey> {
         let row = self.directory_row(&keys::secrets()).await?.ok_or(StoreError::Missing("cursor key"))?;
         let text = attr::get_text(&row, "cursor").map_err(|what| StoreError::corrupt("directory", what))?;
-        let bytes = STANDARD.decode(text).map_err(|_| StoreError::corrupt("directory", "the cursor key is not base 64"))?;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| StoreError::corrupt("directory", "the cursor key is not base 64"))?;
         Ok(CursorKey::new(bytes))
     }
 }

@@ -99,7 +99,8 @@ impl AwsEnvironment {
     /// If one is missing; the text names it.
     pub fn read() -> std::result::Result<Self, String> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let needed = |name: &str| variable(name).ok_or_else(|| format!("the environment variable {name} is not set"));
+        let needed =
+            |name: &str| variable(name).ok_or_else(|| format!("the environment variable {name} is not set"));
         Ok(Self {
             region: Region::new(needed("AWS_REGION").or_else(|_| needed("AWS_DEFAULT_REGION"))?),
             credentials: Credentials::new(
@@ -119,7 +120,9 @@ impl AwsEnvironment {
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
             .credentials_provider(self.credentials.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(50)))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(50)),
+            )
             .timeout_config(timeouts());
         if let Some(endpoint) = &self.endpoint {
             config = config.endpoint_url(endpoint);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::ItemId;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,12 @@ impl Window {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn read(&self, query: QueryFluentBuilder, pk: &str, prefix: &str) -> Result<(Vec<Row>, bool)> {
+    pub(crate) async fn read(
+        &self,
+        query: QueryFluentBuilder,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<(Vec<Row>, bool)> {
         let Some((low, high)) = self.bounds(prefix) else { return Ok((Vec::new(), false)) };
         let position = self.after.as_ref().map(|after| format!("{prefix}{after}"));
         // One more than asked, and one more again for the position itself, which the bounds include.
@@ -127,8 +132,10 @@ mod tests {
     #[test]
     fn from_is_inclusive_and_to_is_exclusive() {
         let name = Name::parse("glucose").unwrap();
-        let at = |text: &str, random| format!("p#{}", ItemId::new(Timestamp::parse(text).unwrap(), &name, random));
-        let (low, high) = window(Some("2014-01-01T00:00:00Z"), Some("2014-01-02T00:00:00Z")).bounds("p#").unwrap();
+        let at =
+            |text: &str, random| format!("p#{}", ItemId::new(Timestamp::parse(text).unwrap(), &name, random));
+        let (low, high) =
+            window(Some("2014-01-01T00:00:00Z"), Some("2014-01-02T00:00:00Z")).bounds("p#").unwrap();
         let inside = |sort: String| low <= sort && sort <= high;
         assert!(inside(at("2014-01-01T00:00:00Z", 0)) && inside(at("2014-01-01T23:59:59.999Z", u64::MAX)));
         assert!(!inside(at("2013-12-31T23:59:59.999Z", u64::MAX)) && !inside(at("2014-01-02T00:00:00Z", 0)));

@@ -22,7 +22,13 @@ impl Store {
                 ("since", attr::text(now.to_string())),
             ],
         );
-        self.client.put_item().table_name(&self.tables.directory).set_item(Some(row)).send().await.map_err(sdk)?;
+        self.client
+            .put_item()
+            .table_name(&self.tables.directory)
+            .set_item(Some(row))
+            .send()
+            .await
+            .map_err(sdk)?;
         Ok(())
     }
 

@@ -82,7 +82,8 @@ impl Write {
         }
         let sets: String = self.attributes().iter().map(|(name, _)| format!(" SET {name}=?")).collect();
         let gone = [(self.body.is_none(), BODY), (self.expires.is_none(), EXPIRES)];
-        let removes: String = gone.iter().filter(|(gone, _)| *gone).map(|(_, name)| format!(" REMOVE {name}")).collect();
+        let removes: String =
+            gone.iter().filter(|(gone, _)| *gone).map(|(_, name)| format!(" REMOVE {name}")).collect();
         let key = keys::replica(&self.key);
         let mut values: Vec<AttributeValue> = self.attributes().into_iter().map(|(_, value)| value).collect();
         values.extend([attr::text(key.pk), attr::text(key.sk), attr::text(self.order.to_string())]);
@@ -90,7 +91,11 @@ impl Write {
     }
 }
 
-fn insert_statement(table: &str, names: &[String], values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {
+fn insert_statement(
+    table: &str,
+    names: &[String],
+    values: Vec<AttributeValue>,
+) -> Result<BatchStatementRequest> {
     let places: Vec<String> = names.iter().map(|name| format!("'{name}':?")).collect();
     statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", places.join(",")), values)
 }
@@ -121,7 +126,8 @@ impl Store {
             }
         }
         let writes: Vec<Write> = greatest.into_values().collect();
-        let applied = futures::future::try_join_all(writes.chunks(BATCH).map(|chunk| self.apply_batch(chunk))).await?;
+        let applied =
+            futures::future::try_join_all(writes.chunks(BATCH).map(|chunk| self.apply_batch(chunk))).await?;
         Ok(applied.into_iter().fold(Applied::default(), |sum, one| Applied {
             written: sum.written + one.written,
             superseded: sum.superseded + one.superseded,
@@ -135,7 +141,8 @@ impl Store {
         if let [only] = writes {
             open.push(only);
         } else {
-            let statements = writes.iter().map(|write| write.statement(&self.tables.replicas)).collect::<Result<_>>()?;
+            let statements =
+                writes.iter().map(|write| write.statement(&self.tables.replicas)).collect::<Result<_>>()?;
             for (write, refused) in writes.iter().zip(self.batch_statements(statements).await?) {
                 match refused {
                     None => applied.written += 1,
@@ -144,7 +151,8 @@ impl Store {
                 }
             }
         }
-        for settled in futures::future::try_join_all(open.into_iter().map(|write| self.settle(write))).await? {
+        for settled in futures::future::try_join_all(open.into_iter().map(|write| self.settle(write))).await?
+        {
             if settled { applied.written += 1 } else { applied.superseded += 1 }
         }
         Ok(applied)
@@ -206,7 +214,12 @@ impl Store {
     ) -> Result<usize> {
         let below = Order { era, epoch: epoch + 1, version: 0, rule_revision: 0, dead: false }.to_string();
         let statement_of = |(data_type, id): &(Name, ItemId)| {
-            let key = ReplicaKey { group: group.clone(), data_type: data_type.clone(), id: id.clone(), drive: drive.clone() };
+            let key = ReplicaKey {
+                group: group.clone(),
+                data_type: data_type.clone(),
+                id: id.clone(),
+                drive: drive.clone(),
+            };
             let key = keys::replica(&key);
             let text = format!("DELETE FROM \"{}\" WHERE pk=? AND sk=? AND {ORDER}<?", self.tables.replicas);
             statement(text, vec![attr::text(key.pk), attr::text(key.sk), attr::text(&below)])
@@ -249,7 +262,12 @@ impl Store {
                 let statements = chunk
                     .iter()
                     .filter_map(|row| Some(vec![row.get(keys::PK)?.clone(), row.get(keys::SK)?.clone()]))
-                    .map(|key| statement(format!("DELETE FROM \"{}\" WHERE pk=? AND sk=?", self.tables.replicas), key))
+                    .map(|key| {
+                        statement(
+                            format!("DELETE FROM \"{}\" WHERE pk=? AND sk=?", self.tables.replicas),
+                            key,
+                        )
+                    })
                     .collect::<Result<Vec<_>>>()?;
                 if let Some(error) = self.batch_statements(statements).await?.into_iter().flatten().next() {
                     return Err(error);
@@ -263,7 +281,8 @@ impl Store {
 
 fn replica_from_row(row: &Row, data_type: &DataType) -> Result<ReplicaRow> {
     let read = || -> std::result::Result<ReplicaRow, String> {
-        let (id, drive) = attr::get_text(row, keys::SK)?.split_once('#').ok_or("the sort key is not a replica's")?;
+        let (id, drive) =
+            attr::get_text(row, keys::SK)?.split_once('#').ok_or("the sort key is not a replica's")?;
         let fields = row.get(BODY).map(|body| attr::to_fields(body, data_type)).transpose()?;
         let expires = attr::get_number_opt::<i64>(row, EXPIRES)?;
         Ok(ReplicaRow {

@@ -83,7 +83,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if they do not compile with today's data types.
-    pub async fn rules(&self, group: &GroupId, revision: u32, document: &Document) -> Result<Arc<CompiledRules>> {
+    pub async fn rules(
+        &self,
+        group: &GroupId,
+        revision: u32,
+        document: &Document,
+    ) -> Result<Arc<CompiledRules>> {
         let key = (group.clone(), revision);
         if let Some(rules) = self.rules.get(&key) {
             return Ok(rules);
@@ -94,8 +99,9 @@ impl Store {
         for rule in &mut set.rules {
             rule.types.retain(|name| document.data_types.contains_key(name));
         }
-        let compiled = compile(&document.data_types, &set)
-            .map_err(|errors| StoreError::corrupt("directory", format!("rules with {} mistakes", errors.len())))?;
+        let compiled = compile(&document.data_types, &set).map_err(|errors| {
+            StoreError::corrupt("directory", format!("rules with {} mistakes", errors.len()))
+        })?;
         let compiled = Arc::new(compiled);
         self.rules.put(key, compiled.clone());
         Ok(compiled)
@@ -106,7 +112,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if there is no such revision.
     pub async fn rule_set(&self, group: &GroupId, revision: u32) -> Result<RuleSet> {
-        let row = self.directory_row(&keys::rules(group, revision)).await?.ok_or(StoreError::Missing("revision of the rules"))?;
+        let row = self
+            .directory_row(&keys::rules(group, revision))
+            .await?
+            .ok_or(StoreError::Missing("revision of the rules"))?;
         let text = attr::get_text(&row, "rules").map_err(|what| StoreError::corrupt("directory", what))?;
         serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
     }

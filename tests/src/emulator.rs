@@ -50,7 +50,9 @@ impl Emulator {
     /// Clients of its account.
     pub async fn clients(&self) -> Clients {
         let endpoint = Some(format!("http://127.0.0.1:{}", self.port));
-        Clients::new(ConnectOptions { region: "eu-west-1".into(), endpoint, ..ConnectOptions::default() }).await.unwrap()
+        Clients::new(ConnectOptions { region: "eu-west-1".into(), endpoint, ..ConnectOptions::default() })
+            .await
+            .unwrap()
     }
 
     /// Its process.

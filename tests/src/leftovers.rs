@@ -13,14 +13,20 @@ pub async fn leftovers(clients: &Clients, stack: &str) -> Vec<String> {
     note("table", texts(clients.dynamodb().list_tables().send().await.unwrap().table_names()));
     note("queue", texts(clients.sqs().list_queues().send().await.unwrap().queue_urls()));
     let functions = clients.lambda().list_functions().send().await.unwrap();
-    note("function", functions.functions().iter().filter_map(|f| f.function_name().map(str::to_owned)).collect());
+    note(
+        "function",
+        functions.functions().iter().filter_map(|f| f.function_name().map(str::to_owned)).collect(),
+    );
     let mappings = clients.lambda().list_event_source_mappings().send().await.unwrap();
     let arns = mappings.event_source_mappings().iter().filter_map(|m| m.function_arn().map(str::to_owned));
     note("mapping", arns.collect());
     let roles = clients.iam().list_roles().send().await.unwrap();
     note("role", roles.roles().iter().map(|role| role.role_name().to_owned()).collect());
     let groups = clients.logs().describe_log_groups().send().await.unwrap();
-    note("log group", groups.log_groups().iter().filter_map(|g| g.log_group_name().map(str::to_owned)).collect());
+    note(
+        "log group",
+        groups.log_groups().iter().filter_map(|g| g.log_group_name().map(str::to_owned)).collect(),
+    );
     let apis = clients.apigateway().get_apis().send().await.unwrap();
     note("api", apis.items().iter().filter_map(|api| api.name().map(str::to_owned)).collect());
     let pools = clients.cognito().list_user_pools().max_results(60).send().await.unwrap();

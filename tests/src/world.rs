@@ -87,14 +87,15 @@ impl World {
         let file = write_stack(emulator, name, yaml);
         let options = options(emulator, &file);
         // Somebody who was killed may still hold the lock, for a minute.
-        let applied = until_within(Duration::from_secs(150), "the stack's lock is free", async || {
-            match apply(&options, &Approval::Given).await {
-                Err(Error::State(StateError::Held(_))) => None,
-                Err(error) => told(&error),
-                Ok(applied) => Some(applied),
-            }
-        })
-        .await;
+        let applied =
+            until_within(Duration::from_secs(150), "the stack's lock is free", async || {
+                match apply(&options, &Approval::Given).await {
+                    Err(Error::State(StateError::Held(_))) => None,
+                    Err(error) => told(&error),
+                    Ok(applied) => Some(applied),
+                }
+            })
+            .await;
         let session = Session::open(&options).await.unwrap();
         let place = place(&session, &applied.outputs, Pool::Local).unwrap();
         let clients = session.clients.clone();

@@ -113,9 +113,11 @@ pub fn decide(change: &Change<'_>, membership: &ProviderMembership, book: &Ruleb
         id: id.clone(),
         drive: membership.drive.clone(),
     };
-    let order = |dead| Order { era: book.era, epoch: membership.epoch, version, rule_revision: book.revision, dead };
+    let order =
+        |dead| Order { era: book.era, epoch: membership.epoch, version, rule_revision: book.revision, dead };
     if let Change::Present(item) = change {
-        let question = Question { data_type, time: item.time(), fields: &item.fields, terms: membership.terms };
+        let question =
+            Question { data_type, time: item.time(), fields: &item.fields, terms: membership.terms };
         if let Some(fields) = book.rules.replica(question) {
             return Decision::Write { key: key(), order: order(false), fields, expires: item.expires };
         }

@@ -7,7 +7,9 @@ mod decide;
 mod order;
 mod roster;
 
-pub use decide::{CLOCK_SLACK, Change, Decision, ProviderMembership, ReplicaKey, Rulebook, decide, must_ask_source};
+pub use decide::{
+    CLOCK_SLACK, Change, Decision, ProviderMembership, ReplicaKey, Rulebook, decide, must_ask_source,
+};
 pub use order::{InvalidOrder, Order};
 pub use roster::{ProviderTerms, ReplicaRow, Roster, shown};
 

@@ -12,8 +12,9 @@ use crate::stack::RuleSet;
 use crate::time::Timestamp;
 
 fn order() -> impl Strategy<Value = Order> {
-    (any::<u16>(), 0..=order::MOST, 0..=order::MOST, any::<u32>(), any::<bool>())
-        .prop_map(|(era, epoch, version, rule_revision, dead)| Order { era, epoch, version, rule_revision, dead })
+    (any::<u16>(), 0..=order::MOST, 0..=order::MOST, any::<u32>(), any::<bool>()).prop_map(
+        |(era, epoch, version, rule_revision, dead)| Order { era, epoch, version, rule_revision, dead },
+    )
 }
 
 proptest! {
@@ -41,7 +42,8 @@ fn glucose() -> BTreeMap<Name, DataType> {
 }
 
 fn book(when: &str, revision: u32) -> Rulebook {
-    let rules: RuleSet = serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}])).unwrap();
+    let rules: RuleSet =
+        serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}])).unwrap();
     Rulebook { revision, era: 0, rules: compile(&glucose(), &rules).unwrap().into() }
 }
 
@@ -86,7 +88,9 @@ fn order_of(decision: &Decision) -> Option<Order> {
 fn a_matching_item_is_copied_and_a_new_one_that_does_not_match_costs_nothing() {
     let book = book("resource.mgdl > 180", 1);
     let (high, low) = (item(181, 1), item(180, 1));
-    assert!(matches!(decide(&Change::Present(&high), &membership(3), &book), Decision::Write { order, .. } if order.epoch == 3));
+    assert!(
+        matches!(decide(&Change::Present(&high), &membership(3), &book), Decision::Write { order, .. } if order.epoch == 3)
+    );
     assert_eq!(decide(&Change::Present(&low), &membership(3), &book), Decision::Nothing);
 }
 
@@ -138,7 +142,10 @@ fn a_reader_sees_only_live_copies_of_present_members_that_the_rules_still_select
     assert!(seen(3, false, Some(3), "true", Some(1001)));
     assert!(!seen(3, false, None, "true", None), "a provider who left");
     assert!(!seen(3, false, Some(9), "true", None), "a copy of an earlier membership");
-    assert!(!seen(9, false, Some(3), "true", None), "a copy of a membership that this roster does not know yet");
+    assert!(
+        !seen(9, false, Some(3), "true", None),
+        "a copy of a membership that this roster does not know yet"
+    );
     assert!(!seen(3, true, Some(3), "true", None), "a tombstone");
     assert!(!seen(3, false, Some(3), "resource.mgdl > 200", None), "a rule that was narrowed");
     assert!(!seen(3, false, Some(3), "true", Some(1000)), "past its retention");

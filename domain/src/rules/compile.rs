@@ -89,7 +89,9 @@ fn add(
     let id = policy.id().clone();
     // An id is the rule's index, so it can be taken only if a rule names the same type twice.
     if rules.policies.add(policy).is_ok() {
-        rules.asked.extend(condition.iter().flat_map(|c| c.fields.iter()).filter_map(|f| Name::parse(f).ok()));
+        rules
+            .asked
+            .extend(condition.iter().flat_map(|c| c.fields.iter()).filter_map(|f| Name::parse(f).ok()));
         let fields = rule.fields.as_ref().map(|fields| fields.iter().cloned().collect());
         rules.rules.push(TypeRule { id, fields, history: rule.history });
         debug_assert_eq!(rules.rules.last().map(|r| r.id.to_string()), Some(policy_id(index)));
@@ -121,7 +123,8 @@ impl<'a> Condition<'a> {
             return Err((part, format!("the condition cannot be read: {errors}"), example.into()));
         }
         let source = format!("permit(principal, action, resource) when {{\n{text}\n}};");
-        let Ok(json) = Policy::parse(None, &source).map_err(drop).and_then(|p| p.to_json().map_err(drop)) else {
+        let Ok(json) = Policy::parse(None, &source).map_err(drop).and_then(|p| p.to_json().map_err(drop))
+        else {
             return Err((whole, "the condition cannot be read".into(), example.into()));
         };
         let mut found = Mentions::default();
@@ -168,7 +171,11 @@ impl Mentions {
     }
 }
 
-fn type_policy(index: usize, condition: Option<&Condition<'_>>, data_type: &DataType) -> Result<Policy, Vec<RuleError>> {
+fn type_policy(
+    index: usize,
+    condition: Option<&Condition<'_>>,
+    data_type: &DataType,
+) -> Result<Policy, Vec<RuleError>> {
     let at_start = |message: String, help: String| {
         vec![RuleError { rule: index, part: RulePart::When { start: 0, end: 0 }, message, help }]
     };
@@ -176,11 +183,14 @@ fn type_policy(index: usize, condition: Option<&Condition<'_>>, data_type: &Data
     let head = head(name);
     let text = condition.map_or("true", |c| c.text);
     let source = format!("{head}{text}\n}};");
-    let broken = |what: String| at_start(format!("the rule cannot be compiled for `{name}`: {what}"), "report this as a bug".into());
-    let policy =
-        Policy::parse(Some(PolicyId::new(policy_id(index))), &source).map_err(|errors| broken(errors.to_string()))?;
+    let broken = |what: String| {
+        at_start(format!("the rule cannot be compiled for `{name}`: {what}"), "report this as a bug".into())
+    };
+    let policy = Policy::parse(Some(PolicyId::new(policy_id(index))), &source)
+        .map_err(|errors| broken(errors.to_string()))?;
     let Some(condition) = condition else { return Ok(policy) };
-    let schema = Schema::from_json_value(schema::schema_json(data_type)).map_err(|error| broken(error.to_string()))?;
+    let schema =
+        Schema::from_json_value(schema::schema_json(data_type)).map_err(|error| broken(error.to_string()))?;
     let set = PolicySet::from_policies([policy.clone()]).map_err(|error| broken(error.to_string()))?;
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
     let errors: Vec<RuleError> = result
@@ -190,8 +200,14 @@ fn type_policy(index: usize, condition: Option<&Condition<'_>>, data_type: &Data
             let part = part.unwrap_or(RulePart::When { start: 0, end: condition.text.len() });
             let message = error.to_string();
             let prefix = format!("for policy `{}`, ", policy_id(index));
-            let message = message.strip_prefix(&prefix).unwrap_or(&message).replace("entity type", "data type");
-            RuleError { rule: index, part, help: advice(&message, error.help().map(|h| h.to_string()), data_type), message }
+            let message =
+                message.strip_prefix(&prefix).unwrap_or(&message).replace("entity type", "data type");
+            RuleError {
+                rule: index,
+                part,
+                help: advice(&message, error.help().map(|h| h.to_string()), data_type),
+                message,
+            }
         })
         .collect();
     if errors.is_empty() { Ok(policy) } else { Err(errors) }
@@ -202,13 +218,16 @@ fn advice(message: &str, own: Option<String>, data_type: &DataType) -> String {
     let quoted = message.split('`').nth(1).unwrap_or_default();
     if let Some((name, field)) = data_type.fields.get_key_value(quoted) {
         if field.kind == FieldType::Object {
-            return format!("`{name}` is an object, which conditions cannot look into; share it by other fields");
+            return format!(
+                "`{name}` is an object, which conditions cannot look into; share it by other fields"
+            );
         }
         if !field.required {
             return format!("`{name}` is optional: ask `resource has {name} && …` first");
         }
     }
-    let usable = data_type.fields.iter().filter(|(_, f)| f.kind != FieldType::Object).map(|(n, _)| n.as_str());
+    let usable =
+        data_type.fields.iter().filter(|(_, f)| f.kind != FieldType::Object).map(|(n, _)| n.as_str());
     if message.contains("not found") {
         if let Some(near) = nearest(quoted, usable.clone()) {
             return format!("did you mean `{near}`?");
@@ -237,8 +256,10 @@ fn word(text: &str, word: &str) -> Option<RulePart> {
 
 fn unknown_type(rule: usize, at: usize, name: &Name, types: &BTreeMap<Name, DataType>) -> RuleError {
     let known = || types.keys().map(Name::as_str);
-    let help = nearest(name.as_str(), known())
-        .map_or_else(|| format!("declared are: {}", known().collect::<Vec<_>>().join(", ")), |near| format!("did you mean `{near}`?"));
+    let help = nearest(name.as_str(), known()).map_or_else(
+        || format!("declared are: {}", known().collect::<Vec<_>>().join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
     RuleError { rule, part: RulePart::Type(at), message: format!("there is no data type `{name}`"), help }
 }
 
@@ -251,8 +272,10 @@ fn unknown_fields(index: usize, rule: &Rule, data_type: &DataType) -> Vec<RuleEr
             rule: index,
             part: RulePart::Field(at),
             message: format!("data type `{}` has no field `{field}`", data_type.name),
-            help: nearest(field.as_str(), known())
-                .map_or_else(|| format!("it has {}", known().collect::<Vec<_>>().join(", ")), |near| format!("did you mean `{near}`?")),
+            help: nearest(field.as_str(), known()).map_or_else(
+                || format!("it has {}", known().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            ),
         })
         .collect()
 }

@@ -10,7 +10,10 @@ mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, PolicySet, Request,
+    RestrictedExpression,
+};
 
 pub use compile::{RuleError, RulePart, compile};
 pub use schema::{is_usable_name, schema_json};
@@ -124,7 +127,8 @@ impl TypeRules {
             return None;
         }
         let satisfied = self.satisfied(question)?;
-        let selecting: Vec<&TypeRule> = in_time.into_iter().filter(|rule| satisfied.contains(&rule.id)).collect();
+        let selecting: Vec<&TypeRule> =
+            in_time.into_iter().filter(|rule| satisfied.contains(&rule.id)).collect();
         (!selecting.is_empty()).then_some(selecting)
     }
 
@@ -160,7 +164,9 @@ fn expression(value: &Value) -> Option<RestrictedExpression> {
         Value::Decimal(number) => RestrictedExpression::new_decimal(number.to_string()),
         Value::Boolean(truth) => RestrictedExpression::new_bool(*truth),
         Value::Datetime(time) => RestrictedExpression::new_datetime(schema::cedar_time(*time)),
-        Value::Set(texts) => RestrictedExpression::new_set(texts.iter().cloned().map(RestrictedExpression::new_string)),
+        Value::Set(texts) => {
+            RestrictedExpression::new_set(texts.iter().cloned().map(RestrictedExpression::new_string))
+        }
         Value::Object(_) => return None,
     })
 }

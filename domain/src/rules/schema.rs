@@ -47,7 +47,10 @@ pub fn is_usable_name(name: &str) -> bool {
 
 /// The resource of a question about one item of this type.
 pub(super) fn item_uid(data_type: &Name) -> Option<EntityUid> {
-    Some(EntityUid::from_type_name_and_id(data_type.as_str().parse().ok()?, cedar_policy::EntityId::new("item")))
+    Some(EntityUid::from_type_name_and_id(
+        data_type.as_str().parse().ok()?,
+        cedar_policy::EntityId::new("item"),
+    ))
 }
 
 /// A time as Cedar reads it: always with milliseconds, always in UTC.

@@ -29,7 +29,8 @@ pub async fn drives(subjects: &[Subject], bar: &Bar) -> Result<usize, StudyError
     let (mut total, mut missing, mut twice, mut strange) = (0, 0, 0, 0);
     for subject in subjects {
         let held = held(&subject.client, None).await?;
-        let wanted: BTreeSet<&str> = subject.readings.iter().map(|reading| reading.taken_at.as_str()).collect();
+        let wanted: BTreeSet<&str> =
+            subject.readings.iter().map(|reading| reading.taken_at.as_str()).collect();
         total += held.values().sum::<usize>();
         twice += held.values().map(|count| count - 1).sum::<usize>();
         missing += wanted.iter().filter(|time| !held.contains_key(**time)).count();
@@ -46,7 +47,12 @@ pub async fn drives(subjects: &[Subject], bar: &Bar) -> Result<usize, StudyError
 ///
 /// # Errors
 /// If replication stalls: with the numbers.
-pub async fn wait(consumer: &Client, group: &str, subjects: &[Subject], bar: &Bar) -> Result<Vec<Item>, StudyError> {
+pub async fn wait(
+    consumer: &Client,
+    group: &str,
+    subjects: &[Subject],
+    bar: &Bar,
+) -> Result<Vec<Item>, StudyError> {
     let expected = expected(subjects).len();
     let (mut most, mut since) = (0, Instant::now());
     loop {
@@ -86,7 +92,12 @@ pub fn exactly(items: &[Item], subjects: &[Subject]) -> Result<Seen, StudyError>
     let expected = expected(subjects);
     let (less, more) = (expected.difference(&seen).count(), seen.difference(&expected).count());
     if less + more > 0 {
-        return Err(StudyError::Differs { expected: expected.len(), seen: seen.len(), missing: less, extra: more });
+        return Err(StudyError::Differs {
+            expected: expected.len(),
+            seen: seen.len(),
+            missing: less,
+            extra: more,
+        });
     }
     Ok(seen)
 }
@@ -98,10 +109,13 @@ fn one(item: &Item, drives: &BTreeMap<&str, &str>) -> Result<(String, String, i6
         return Err(wrong(item, &format!("it shows the fields {}", names.join(", "))));
     }
     let subject = item.provider.as_deref().and_then(|drive| drives.get(drive));
-    let subject = subject.ok_or_else(|| wrong(item, "it is from nobody of the study; `--fresh` begins anew"))?;
+    let subject =
+        subject.ok_or_else(|| wrong(item, "it is from nobody of the study; `--fresh` begins anew"))?;
     let taken_at = item.fields.get("takenAt").and_then(Value::as_str);
     let mgdl = item.fields.get("mgdl").and_then(Value::as_i64);
-    let (Some(taken_at), Some(mgdl)) = (taken_at, mgdl) else { return Err(wrong(item, "a field has another type")) };
+    let (Some(taken_at), Some(mgdl)) = (taken_at, mgdl) else {
+        return Err(wrong(item, "a field has another type"));
+    };
     if mgdl <= HIGH {
         return Err(wrong(item, &format!("it says {mgdl} mg/dL, and the rule asks for more than {HIGH}")));
     }

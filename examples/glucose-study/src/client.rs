@@ -166,7 +166,12 @@ impl Client {
     ///
     /// # Errors
     /// If there is no answer, or the person cannot be signed in.
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
         let token = self.token().await?;
         self.call_with(method, path, body, Some(&token)).await
     }
@@ -194,7 +199,8 @@ impl Client {
         }
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let header = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let header =
+            response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = header.unwrap_or_default().to_owned();
         let bytes = response.bytes().await.map_err(lost)?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -233,7 +239,9 @@ impl Client {
         loop {
             attempt += 1;
             match self.send(method.clone(), path, body).await {
-                Err(error) if error.is_passing() && attempt < ATTEMPTS => tokio::time::sleep(pause(attempt)).await,
+                Err(error) if error.is_passing() && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause(attempt)).await
+                }
                 result => return result,
             }
         }
@@ -317,6 +325,9 @@ mod tests {
 
     #[test]
     fn cursors_pass_through_queries_unharmed() {
-        assert_eq!(with_query("/user/data", &[("cursor", "a+b/c="), ("limit", "2")]), "/user/data?cursor=a%2Bb%2Fc%3D&limit=2");
+        assert_eq!(
+            with_query("/user/data", &[("cursor", "a+b/c="), ("limit", "2")]),
+            "/user/data?cursor=a%2Bb%2Fc%3D&limit=2"
+        );
     }
 }

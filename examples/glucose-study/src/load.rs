@@ -49,7 +49,8 @@ pub struct Loaded {
 /// If a batch is refused, or cannot be sent however often it is tried.
 pub async fn load(subjects: &[Subject], at_once: usize, bar: &Bar) -> Result<Loaded, StudyError> {
     let loads = subjects.iter().map(|subject| load_one(subject, bar));
-    let loaded: Vec<Loaded> = futures::stream::iter(loads).buffer_unordered(at_once.max(1)).try_collect().await?;
+    let loaded: Vec<Loaded> =
+        futures::stream::iter(loads).buffer_unordered(at_once.max(1)).try_collect().await?;
     Ok(loaded.into_iter().fold(Loaded::default(), |sum, one| Loaded {
         found: sum.found + one.found,
         sent: sum.sent + one.sent,
@@ -59,7 +60,8 @@ pub async fn load(subjects: &[Subject], at_once: usize, bar: &Bar) -> Result<Loa
 
 async fn load_one(subject: &Subject, bar: &Bar) -> Result<Loaded, StudyError> {
     let held = held(&subject.client, None).await?;
-    let missing: Vec<&Reading> = subject.readings.iter().filter(|reading| !held.contains_key(&reading.taken_at)).collect();
+    let missing: Vec<&Reading> =
+        subject.readings.iter().filter(|reading| !held.contains_key(&reading.taken_at)).collect();
     let mut loaded = Loaded { found: subject.readings.len() - missing.len(), ..Loaded::default() };
     bar.add(loaded.found);
     for batch in missing.chunks(BATCH) {
@@ -92,7 +94,11 @@ async fn send(subject: &Subject, batch: &[&Reading]) -> Result<usize, StudyError
         };
         let passing = reqwest::StatusCode::from_u16(trouble).is_ok_and(is_passing);
         if !passing || attempt >= ATTEMPTS {
-            return Err(StudyError::Batch { subject: subject.id.clone(), status: trouble, attempts: attempt });
+            return Err(StudyError::Batch {
+                subject: subject.id.clone(),
+                status: trouble,
+                attempts: attempt,
+            });
         }
     }
     Ok(attempt.saturating_sub(1) as usize)
@@ -111,7 +117,10 @@ async fn missing<'r>(client: &Client, batch: &[&'r Reading]) -> Result<Vec<&'r R
 ///
 /// # Errors
 /// Those of the API.
-pub async fn held(client: &Client, between: Option<(&str, &str)>) -> Result<BTreeMap<String, usize>, ClientError> {
+pub async fn held(
+    client: &Client,
+    between: Option<(&str, &str)>,
+) -> Result<BTreeMap<String, usize>, ClientError> {
     let mut held = BTreeMap::new();
     for item in client.items(TYPE, between).await? {
         let time = item.fields.get("takenAt").and_then(Value::as_str).unwrap_or_default();

@@ -59,7 +59,8 @@ async fn run(arguments: Arguments, talk: Talk) -> Result<String, study::StudyErr
         stack.destroy().await?;
     }
     let place = stack.apply().await?;
-    let size = Size { subjects: arguments.subjects, readings: arguments.readings, at_once: arguments.at_once };
+    let size =
+        Size { subjects: arguments.subjects, readings: arguments.readings, at_once: arguments.at_once };
     let findings = study::run(&place, size, talk).await?;
     if arguments.destroy {
         stack.destroy().await?;

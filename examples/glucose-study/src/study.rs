@@ -99,7 +99,9 @@ pub enum StudyError {
         why: String,
     },
     /// The group sees something else than the rule selects.
-    #[error("the group sees {seen} readings where {expected} were expected: {missing} missing, {extra} too many")]
+    #[error(
+        "the group sees {seen} readings where {expected} were expected: {missing} missing, {extra} too many"
+    )]
     Differs {
         /// What the rule selects.
         expected: usize,

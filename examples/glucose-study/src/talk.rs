@@ -113,6 +113,9 @@ pub fn number(n: usize) -> String {
 mod tests {
     #[test]
     fn thousands_are_set_apart() {
-        assert_eq!([0, 615, 1000, 34_890, 1_234_567].map(super::number), ["0", "615", "1,000", "34,890", "1,234,567"]);
+        assert_eq!(
+            [0, 615, 1000, 34_890, 1_234_567].map(super::number),
+            ["0", "615", "1,000", "34,890", "1,234,567"]
+        );
     }
 }

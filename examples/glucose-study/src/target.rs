@@ -39,7 +39,8 @@ impl Sink for News {
             Event::Step { text } => self.0.say(&text),
             Event::Warning { text } => self.0.say(&format!("warning: {text}")),
             Event::ResourceFailed { address, error, .. } => {
-                self.0.say(&format!("`{address}` failed: {} ({}): {}", error.message, error.code, error.help));
+                self.0
+                    .say(&format!("`{address}` failed: {} ({}): {}", error.message, error.code, error.help));
             }
             Event::Summary(summary) => self.0.say(&format!(
                 "{} created, {} changed, {} deleted, {} unchanged, in {:.1} s",
@@ -65,7 +66,8 @@ impl Stack {
     /// On AWS, unless it was agreed to.
     pub fn open(target: Target, agreed: bool, talk: Talk) -> Result<Self, StudyError> {
         if target == Target::Aws && !agreed {
-            let text = "this makes resources and 21 accounts with passwords in your AWS account; agree with `--yes`";
+            let text =
+                "this makes resources and 21 accounts with passwords in your AWS account; agree with `--yes`";
             return Err(StudyError::Stack(text.to_owned()));
         }
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("stack.yaml");
@@ -82,7 +84,8 @@ impl Stack {
     /// # Errors
     /// With what `provision` says.
     pub async fn apply(&self) -> Result<Place, StudyError> {
-        let applied = session::apply(&self.options, &Approval::Given).await.map_err(|error| failed(&error))?;
+        let applied =
+            session::apply(&self.options, &Approval::Given).await.map_err(|error| failed(&error))?;
         let session = Session::open(&self.options).await.map_err(|error| failed(&error))?;
         let pool = if self.target == Target::Local { Pool::Local } else { Pool::RealConfirmed };
         let place = place(&session, &applied.outputs, pool)?;
@@ -105,12 +108,14 @@ impl Stack {
 /// If the stack lacks an output, or a callback address to sign in with.
 pub fn place(session: &Session, outputs: &Outputs, pool: Pool) -> Result<Place, StudyError> {
     let output = |name: &str| {
-        let missing = || StudyError::Stack(format!("the stack has no output `{name}`; run `provision apply`"));
+        let missing =
+            || StudyError::Stack(format!("the stack has no output `{name}`; run `provision apply`"));
         outputs.get(name).cloned().ok_or_else(missing)
     };
     let token_url = output("tokenUrl")?;
     let callback = session.stack.identity.callback_urls.first().cloned();
-    let callback = callback.ok_or_else(|| StudyError::Stack("the stack's file has no `callbackUrls`".to_owned()))?;
+    let callback =
+        callback.ok_or_else(|| StudyError::Stack("the stack's file has no `callbackUrls`".to_owned()))?;
     let ours = domain::routes::Scope::ALL.iter().map(|scope| scope.full());
     let app = App {
         hosted_url: token_url.trim_end_matches("/oauth2/token").to_owned(),

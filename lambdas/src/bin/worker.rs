@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use lambdas::queue::SqsJobs;
 use lambdas::invocation::deadline;
+use lambdas::queue::SqsJobs;
 use lambdas::startup::Base;
 use lambdas::worker::Worker;
 use serde_json::Value;

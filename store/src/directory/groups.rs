@@ -138,7 +138,9 @@ impl Store {
             actions.push(self.put_new(row)?);
         }
         match self.transact(actions).await {
-            Err(error) if error.refused_at(0) => Err(StoreError::Conflict("a group of that name exists already")),
+            Err(error) if error.refused_at(0) => {
+                Err(StoreError::Conflict("a group of that name exists already"))
+            }
             other => other,
         }
     }
@@ -159,7 +161,13 @@ impl Store {
     /// Those of the database.
     pub async fn forget_declared_group(&self, name: &Name) -> Result<()> {
         let key = attr::key_row(&keys::declared_group(name));
-        self.client.delete_item().table_name(&self.tables.directory).set_key(Some(key)).send().await.map_err(sdk)?;
+        self.client
+            .delete_item()
+            .table_name(&self.tables.directory)
+            .set_key(Some(key))
+            .send()
+            .await
+            .map_err(sdk)?;
         Ok(())
     }
 

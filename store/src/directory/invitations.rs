@@ -152,7 +152,10 @@ impl Invitation {
                 attr::get_text(row, name).ok().map(UserId::parse).transpose().map_err(|e| e.to_string())
             };
             let status = attr::get_text(row, "status")?;
-            let status = InvitationStatus::ALL.iter().find(|(name, _)| *name == status).ok_or("`status` is unknown")?;
+            let status = InvitationStatus::ALL
+                .iter()
+                .find(|(name, _)| *name == status)
+                .ok_or("`status` is unknown")?;
             Ok(Self {
                 id: InvitationId::parse(attr::get_text(row, "invitation")?).map_err(|e| e.to_string())?,
                 group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
@@ -248,7 +251,9 @@ impl Store {
                 let current = self.invitation(&invitation.group, &invitation.id).await?;
                 match current.status {
                     InvitationStatus::Declined => Ok(()),
-                    InvitationStatus::Accepted => Err(StoreError::Conflict("the invitation was accepted already")),
+                    InvitationStatus::Accepted => {
+                        Err(StoreError::Conflict("the invitation was accepted already"))
+                    }
                     InvitationStatus::Pending => Err(StoreError::Missing("invitation")),
                 }
             }

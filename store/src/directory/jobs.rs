@@ -103,13 +103,18 @@ impl Job {
                 "dissolve" => JobKind::Dissolve,
                 _ => return Err("`kind` is unknown".into()),
             };
-            let at_type = attr::get_text(row, "atType").ok().map(Name::parse).transpose().map_err(|e| e.to_string())?;
+            let at_type =
+                attr::get_text(row, "atType").ok().map(Name::parse).transpose().map_err(|e| e.to_string())?;
             let at = attr::get_text(row, "at").ok().map(str::to_owned);
             Ok(Self {
                 id: JobId::parse(attr::get_text(row, "job")?).map_err(|e| e.to_string())?,
                 group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
                 kind,
-                status: if attr::get_text(row, "status")? == "done" { JobStatus::Done } else { JobStatus::Open },
+                status: if attr::get_text(row, "status")? == "done" {
+                    JobStatus::Done
+                } else {
+                    JobStatus::Open
+                },
                 checkpoint: at_type.map(|at_type| (at_type, at)),
                 done: attr::get_number(row, "done")?,
                 created: attr::get_time(row, "created")?,

@@ -171,9 +171,11 @@ impl Store {
     /// Those of the database.
     pub async fn memberships(&self, caller: &Caller) -> Result<Vec<Member>> {
         let (user, drive) = (keys::user_partition(&caller.user), keys::drive_partition(&caller.drive));
-        let (as_user, as_drive) =
-            futures::future::try_join(self.directory_rows(&user, "MEMBER#"), self.directory_rows(&drive, "PROVIDES#"))
-                .await?;
+        let (as_user, as_drive) = futures::future::try_join(
+            self.directory_rows(&user, "MEMBER#"),
+            self.directory_rows(&drive, "PROVIDES#"),
+        )
+        .await?;
         let mut found = as_user.iter().chain(&as_drive).map(member_from_row).collect::<Result<Vec<_>>>()?;
         found.sort_by(|a, b| a.group.cmp(&b.group));
         Ok(found)
@@ -204,7 +206,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if the group is gone, [`StoreError::Conflict`] if the invitation is no longer open or
     /// the role is held already.
-    pub async fn accept(&self, invitation: &Invitation, caller: &Caller, now: Timestamp) -> Result<Acceptance> {
+    pub async fn accept(
+        &self,
+        invitation: &Invitation,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Acceptance> {
         // The epoch is the roster's next revision, so somebody else's join in between means looking again.
         for _ in 0..8 {
             let group = self.group(&invitation.group).await?;
@@ -216,7 +223,9 @@ impl Store {
             actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
             match self.transact(actions).await {
                 Ok(()) => return Ok(Acceptance { job, repeated: false }),
-                Err(error) if error.refused_at(answer) => return self.accepted_before(invitation, caller).await,
+                Err(error) if error.refused_at(answer) => {
+                    return self.accepted_before(invitation, caller).await;
+                }
                 Err(error) if error.refused_at(0) => {
                     tokio::time::sleep(std::time::Duration::from_millis(5 + fastrand::u64(..40))).await;
                 }
@@ -231,7 +240,8 @@ impl Store {
 
     async fn accepted_before(&self, invitation: &Invitation, caller: &Caller) -> Result<Acceptance> {
         let current = self.invitation(&invitation.group, &invitation.id).await?;
-        if current.status != InvitationStatus::Accepted || current.answered_by.as_ref() != Some(&caller.user) {
+        if current.status != InvitationStatus::Accepted || current.answered_by.as_ref() != Some(&caller.user)
+        {
             return Err(StoreError::Conflict("the invitation is no longer open"));
         }
         // After a leave the same invitation does not let anybody in again.
@@ -334,7 +344,8 @@ impl Store {
         }
         let mut actions = vec![TransactWriteItem::builder().update(update.build().map_err(built)?).build()];
         if let Some((membership, job)) = &leaving.provider {
-            let keys = [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
+            let keys =
+                [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
             let epoch = attr::number(membership.epoch);
             for key in keys {
                 actions.push(self.delete_if(&key, "epoch", epoch.clone())?);
@@ -356,14 +367,21 @@ impl Store {
                 if !self.group(group).await?.active {
                     return Err(StoreError::Missing("group"));
                 }
-                Err(StoreError::Conflict("the last owner cannot go; make somebody else an owner, or delete the group"))
+                Err(StoreError::Conflict(
+                    "the last owner cannot go; make somebody else an owner, or delete the group",
+                ))
             }
             Err(StoreError::Refused(_)) => Err(StoreError::Missing("membership")),
             Err(error) => Err(error),
         }
     }
 
-    fn delete_if(&self, key: &keys::Key, attribute: &str, guard: AttributeValue) -> Result<TransactWriteItem> {
+    fn delete_if(
+        &self,
+        key: &keys::Key,
+        attribute: &str,
+        guard: AttributeValue,
+    ) -> Result<TransactWriteItem> {
         let delete = Delete::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(key)))
@@ -373,7 +391,12 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
     }
 
-    fn keep_roles(&self, key: &keys::Key, before: AttributeValue, kept: &[Role]) -> Result<TransactWriteItem> {
+    fn keep_roles(
+        &self,
+        key: &keys::Key,
+        before: AttributeValue,
+        kept: &[Role],
+    ) -> Result<TransactWriteItem> {
         let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(key)))

@@ -100,7 +100,8 @@ impl Store {
             .send()
             .await
             .map_err(sdk)?;
-        let next = answer.last_evaluated_key.as_ref().and_then(|key| attr::get_text(key, crate::keys::SK).ok());
+        let next =
+            answer.last_evaluated_key.as_ref().and_then(|key| attr::get_text(key, crate::keys::SK).ok());
         Ok((answer.items.clone().unwrap_or_default(), next.map(str::to_owned)))
     }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::id::ItemId;
 use domain::item::Item;
 use domain::replication::{
-    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, decide, must_ask_source, shown,
+    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, decide,
+    must_ask_source, shown,
 };
 use domain::time::Timestamp;
 
@@ -40,7 +41,12 @@ impl Actor {
     ///
     /// # Errors
     /// If what it did breaks an invariant.
-    pub fn step(&mut self, world: &mut World, memory: &mut Memory, faults: &mut Faults) -> Result<Step, Violation> {
+    pub fn step(
+        &mut self,
+        world: &mut World,
+        memory: &mut Memory,
+        faults: &mut Faults,
+    ) -> Result<Step, Violation> {
         match self {
             Self::Owner(owner) => Ok(owner.step(world, memory)),
             Self::Replicator(replicator) => Ok(replicator.step(world, faults)),
@@ -97,7 +103,9 @@ impl Owner {
             for (group, membership, book) in &outlets {
                 match decide(&change, membership, book) {
                     // Only what takes away is done here; what gives comes by the stream.
-                    bury @ Decision::Bury { .. } if world.variant != Variant::StreamOnly => restrictive.push(bury),
+                    bury @ Decision::Bury { .. } if world.variant != Variant::StreamOnly => {
+                        restrictive.push(bury)
+                    }
                     Decision::Write { .. } => {
                         self.gave.insert(*group);
                     }
@@ -178,11 +186,18 @@ impl Replicator {
         let data_type = &world::data_type().name;
         let change = |present: Option<&Item>| match present {
             Some(item) => decide(&Change::Present(item), membership, book),
-            None => decide(&Change::Deleted { id: &record.id, data_type, version: record.version }, membership, book),
+            None => decide(
+                &Change::Deleted { id: &record.id, data_type, version: record.version },
+                membership,
+                book,
+            ),
         };
         let decision = change(record.present.as_ref());
         let shows = matches!(decision, Decision::Write { .. });
-        if !shows || world.variant == Variant::TrustRecords || !must_ask_source(Some(record.written), membership.terms) {
+        if !shows
+            || world.variant == Variant::TrustRecords
+            || !must_ask_source(Some(record.written), membership.terms)
+        {
             return decision;
         }
         faults.asked += 1;
@@ -265,7 +280,8 @@ impl Worker {
             JobKind::Dissolve => {
                 let group = world::group(job.group);
                 self.next = None;
-                self.purges = world.copies.keys().filter(|k| k.group == group).map(|k| (k.clone(), u64::MAX)).collect();
+                self.purges =
+                    world.copies.keys().filter(|k| k.group == group).map(|k| (k.clone(), u64::MAX)).collect();
                 world.members.retain(|(at, _), _| *at != job.group);
             }
         }
@@ -316,7 +332,10 @@ impl Reader {
         let book = group.book();
         let seen: Vec<_> = page
             .iter()
-            .filter(|row| world.variant == Variant::NoGuard || shown(row, &roster, &book.rules, Timestamp::from_millis(0)).is_some())
+            .filter(|row| {
+                world.variant == Variant::NoGuard
+                    || shown(row, &roster, &book.rules, Timestamp::from_millis(0)).is_some()
+            })
             .filter(|row| !row.order.dead)
             .collect();
         for row in seen {
@@ -329,7 +348,8 @@ impl Reader {
 /// The roster as it reads now.
 pub fn roster(world: &World, at: usize) -> Roster {
     let mine = world.members.iter().filter(|((group, _), _)| *group == at);
-    let providers = mine.map(|(_, m)| (m.drive.clone(), ProviderTerms { epoch: m.epoch, terms: m.terms })).collect();
+    let providers =
+        mine.map(|(_, m)| (m.drive.clone(), ProviderTerms { epoch: m.epoch, terms: m.terms })).collect();
     let revision = world.groups.get(at).map_or(0, |group| group.roster_rev);
     Roster { revision, providers, ..Roster::default() }
 }

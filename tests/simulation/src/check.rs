@@ -90,7 +90,8 @@ impl Promise {
         if !self.active {
             return Err(Violation::new("I1", "a deleted group still shows a copy"));
         }
-        let joined_since = || memory.joins.iter().skip(self.joins).any(|(g, d)| *g == at && world::drive(*d) == row.drive);
+        let joined_since =
+            || memory.joins.iter().skip(self.joins).any(|(g, d)| *g == at && world::drive(*d) == row.drive);
         if !self.providers.iter().any(|d| world::drive(*d) == row.drive) && !joined_since() {
             return Err(Violation::new("I1", "a provider who left is still shown"));
         }
@@ -104,7 +105,9 @@ impl Promise {
         match self.acknowledged.get(&row.id) {
             Some(None) => return Err(Violation::new("I1/I3", "a deleted item is shown")),
             Some(Some(state))
-                if row.order.version < state.version && !state.gave.contains(&at) && !selected(&state.fields) =>
+                if row.order.version < state.version
+                    && !state.gave.contains(&at)
+                    && !selected(&state.fields) =>
             {
                 return Err(Violation::new("I1", "an item that no longer matches is shown as it was"));
             }
@@ -161,8 +164,10 @@ pub fn settled(world: &World) -> Result<u64, Violation> {
         if actual != expected {
             let missing = expected.keys().filter(|id| !actual.contains_key(*id)).count();
             let surplus = actual.keys().filter(|id| !expected.contains_key(*id)).count();
-            let stale = expected.iter().filter(|(id, state)| actual.get(*id).is_some_and(|a| a != *state)).count();
-            let text = format!("at rest, {missing} copies are missing, {surplus} too many, {stale} out of date");
+            let stale =
+                expected.iter().filter(|(id, state)| actual.get(*id).is_some_and(|a| a != *state)).count();
+            let text =
+                format!("at rest, {missing} copies are missing, {surplus} too many, {stale} out of date");
             return Err(Violation { invariant: "I2", what: text });
         }
     }

@@ -281,14 +281,19 @@ impl History {
     }
 
     fn enter_owner(&mut self, on: usize) {
-        let items: Vec<_> = self.world.items.get(on).into_iter().flat_map(|items| items.values()).cloned().collect();
+        let items: Vec<_> =
+            self.world.items.get(on).into_iter().flat_map(|items| items.values()).cloned().collect();
         let Some(item) = self.rng.choice(items.iter()).cloned() else { return };
         if self.rng.u8(..) < 30 {
             self.faults.two_devices += 1;
             let mgdl = self.reading();
             self.actors.push(Actor::Owner(Owner::new(on, Wish::Update(item.clone(), mgdl))));
         }
-        let wish = if self.rng.u8(..) < 90 { Wish::Delete(item.id.clone()) } else { Wish::Update(item, self.reading()) };
+        let wish = if self.rng.u8(..) < 90 {
+            Wish::Delete(item.id.clone())
+        } else {
+            Wish::Update(item, self.reading())
+        };
         self.actors.push(Actor::Owner(Owner::new(on, wish)));
     }
 
@@ -311,7 +316,8 @@ impl History {
     }
 
     fn enter_worker(&mut self) {
-        let open: Vec<usize> = self.world.jobs.iter().enumerate().filter(|(_, job)| !job.done).map(|(at, _)| at).collect();
+        let open: Vec<usize> =
+            self.world.jobs.iter().enumerate().filter(|(_, job)| !job.done).map(|(at, _)| at).collect();
         let Some(job) = self.rng.choice(open.iter()).copied() else { return };
         self.actors.push(Actor::Worker(Worker::new(job)));
         if self.rng.u8(..) < 40 {

@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let threads: Vec<_> = (0..options.threads.max(1))
         .map(|part| {
-            let (from, step, upto) = (options.from + part, options.threads.max(1), options.from + options.histories);
+            let (from, step, upto) =
+                (options.from + part, options.threads.max(1), options.from + options.histories);
             std::thread::spawn(move || worker(from, step, upto))
         })
         .collect();
@@ -42,7 +43,10 @@ fn main() -> ExitCode {
     for (name, count) in faults.each() {
         println!("{count:>12}  {name}");
     }
-    println!("{} histories, {rows} rows checked, {orphans} copies left to the scrubber, {broken} violations", options.histories);
+    println!(
+        "{} histories, {rows} rows checked, {orphans} copies left to the scrubber, {broken} violations",
+        options.histories
+    );
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

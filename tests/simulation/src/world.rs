@@ -39,7 +39,8 @@ pub fn rules(threshold: usize) -> Arc<CompiledRules> {
     let all = RULES.get_or_init(|| {
         let types = BTreeMap::from([(data_type().name.clone(), data_type().clone())]);
         let compiled = |limit: &i64| {
-            let json = serde_json::json!([{"types": ["glucose"], "when": format!("resource.mgdl > {limit}")}]);
+            let json =
+                serde_json::json!([{"types": ["glucose"], "when": format!("resource.mgdl > {limit}")}]);
             let set: RuleSet = serde_json::from_value(json).unwrap_or_default();
             Arc::new(compile(&types, &set).unwrap_or_default())
         };
@@ -198,7 +199,8 @@ impl World {
         if held.version != before.version {
             return None;
         }
-        let next = Item { version: before.version + 1, fields: fields(before.time(), mgdl), ..before.clone() };
+        let next =
+            Item { version: before.version + 1, fields: fields(before.time(), mgdl), ..before.clone() };
         self.put(on, next.clone());
         Some(next)
     }
@@ -206,7 +208,12 @@ impl World {
     fn put(&mut self, on: usize, item: Item) {
         let written = Timestamp::from_millis(self.now);
         if let Some(stream) = self.streams.get_mut(on) {
-            stream.push(Record { id: item.id.clone(), version: item.version, present: Some(item.clone()), written });
+            stream.push(Record {
+                id: item.id.clone(),
+                version: item.version,
+                present: Some(item.clone()),
+                written,
+            });
         }
         if let Some(items) = self.items.get_mut(on) {
             items.insert(item.id.clone(), item);
@@ -241,9 +248,17 @@ impl World {
         state.roster_rev += 1;
         let epoch = if self.variant == Variant::NoEpoch { 1 } else { state.roster_rev };
         let joined = Timestamp::from_millis(self.now + clock_skew);
-        let membership = ProviderMembership { group: group(at), drive: drive(on), epoch, terms: Terms { joined } };
+        let membership =
+            ProviderMembership { group: group(at), drive: drive(on), epoch, terms: Terms { joined } };
         self.members.insert((at, on), membership);
-        self.jobs.push(Job { kind: JobKind::Backfill, group: at, drive: on, epoch, checkpoint: None, done: false });
+        self.jobs.push(Job {
+            kind: JobKind::Backfill,
+            group: at,
+            drive: on,
+            epoch,
+            checkpoint: None,
+            done: false,
+        });
         true
     }
 
@@ -253,7 +268,14 @@ impl World {
         let Some(membership) = self.members.remove(&(at, on)) else { return false };
         state.roster_rev += 1;
         let epoch = membership.epoch;
-        self.jobs.push(Job { kind: JobKind::Purge, group: at, drive: on, epoch, checkpoint: None, done: false });
+        self.jobs.push(Job {
+            kind: JobKind::Purge,
+            group: at,
+            drive: on,
+            epoch,
+            checkpoint: None,
+            done: false,
+        });
         true
     }
 
@@ -265,7 +287,14 @@ impl World {
         let members: Vec<(usize, u64)> =
             self.members.iter().filter(|((g, _), _)| *g == at).map(|((_, d), m)| (*d, m.epoch)).collect();
         for (drive, epoch) in members {
-            self.jobs.push(Job { kind: JobKind::Backfill, group: at, drive, epoch, checkpoint: None, done: false });
+            self.jobs.push(Job {
+                kind: JobKind::Backfill,
+                group: at,
+                drive,
+                epoch,
+                checkpoint: None,
+                done: false,
+            });
         }
         true
     }
@@ -275,7 +304,14 @@ impl World {
         let Some(state) = self.groups.get_mut(at).filter(|state| state.active) else { return false };
         state.active = false;
         state.roster_rev += 1;
-        self.jobs.push(Job { kind: JobKind::Dissolve, group: at, drive: 0, epoch: 0, checkpoint: None, done: false });
+        self.jobs.push(Job {
+            kind: JobKind::Dissolve,
+            group: at,
+            drive: 0,
+            epoch: 0,
+            checkpoint: None,
+            done: false,
+        });
         true
     }
 

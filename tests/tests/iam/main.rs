@@ -17,21 +17,32 @@ use policy::{BY_LAMBDA, Granted, Role};
 async fn each_action_is_needed(function: &str, patience: Duration) {
     let world = World::new(&format!("iam-{function}")).await;
     let role = Role::of(&world, function).await;
-    let by_lambda: Vec<&str> =
-        BY_LAMBDA.iter().filter(|(name, _)| *name == function).flat_map(|(_, actions)| *actions).copied().collect();
+    let by_lambda: Vec<&str> = BY_LAMBDA
+        .iter()
+        .filter(|(name, _)| *name == function)
+        .flat_map(|(_, actions)| *actions)
+        .copied()
+        .collect();
     let granted = role.granted();
     for action in &by_lambda {
-        assert!(granted.iter().any(|granted| granted.action == *action), "`{function}` lacks `{action}`, which Lambda needs");
+        assert!(
+            granted.iter().any(|granted| granted.action == *action),
+            "`{function}` lacks `{action}`, which Lambda needs"
+        );
     }
     let mut walk = walks::begin(&world, function).await;
     walk.once(Duration::from_secs(60)).await.unwrap_or_else(|why| panic!("with its whole policy: {why}"));
     let mut needless = Vec::new();
-    for Granted { statement, action } in granted.iter().filter(|granted| !by_lambda.contains(&granted.action.as_str())) {
+    for Granted { statement, action } in
+        granted.iter().filter(|granted| !by_lambda.contains(&granted.action.as_str()))
+    {
         role.put_without(*statement, action).await;
         let begun = Instant::now();
         match walk.once(patience).await {
             Ok(()) => needless.push(format!("{action} (statement {statement})")),
-            Err(why) => eprintln!("{function} without {action} ({statement}), after {:.1?}: {why}", begun.elapsed()),
+            Err(why) => {
+                eprintln!("{function} without {action} ({statement}), after {:.1?}: {why}", begun.elapsed())
+            }
         }
         role.restore().await;
         walk.recover().await;

@@ -62,7 +62,10 @@ impl Role {
         let statements = self.policy["Statement"].as_array().unwrap();
         let of = |(statement, value): (usize, &Value)| -> Vec<Granted> {
             let actions = value["Action"].as_array().unwrap();
-            actions.iter().map(|action| Granted { statement, action: action.as_str().unwrap().to_owned() }).collect()
+            actions
+                .iter()
+                .map(|action| Granted { statement, action: action.as_str().unwrap().to_owned() })
+                .collect()
         };
         statements.iter().enumerate().flat_map(of).collect()
     }

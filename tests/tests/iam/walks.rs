@@ -32,14 +32,26 @@ pub async fn begin<'w>(world: &'w World, function: &str) -> Walk<'w> {
     let group = owner.make_group("walk").await;
     provider.join(&owner, &group, "provider").await;
     reader.join(&owner, &group, "consumer").await;
-    Walk { world, function: function.to_owned(), owner, provider, reader, group, round: 0, began: 0, minute: 0 }
+    Walk {
+        world,
+        function: function.to_owned(),
+        owner,
+        provider,
+        reader,
+        group,
+        round: 0,
+        began: 0,
+        minute: 0,
+    }
 }
 
 impl Walk<'_> {
     /// Walks once. A function that does not do its part in time has failed.
     pub async fn once(&mut self, patience: Duration) -> Result<(), Why> {
         self.round += 1;
-        self.began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
+        self.began = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
         let walk = async {
             match self.function.as_str() {
                 "api" => self.api().await,
@@ -74,12 +86,19 @@ impl Walk<'_> {
     fn time(&mut self) -> String {
         self.minute += 1;
         let minute = self.minute;
-        format!("2024-{:02}-{:02}T{:02}:{:02}:00Z", 1 + minute / 28 / 1440, 1 + minute / 1440 % 28, minute / 60 % 24, minute % 60)
+        format!(
+            "2024-{:02}-{:02}T{:02}:{:02}:00Z",
+            1 + minute / 28 / 1440,
+            1 + minute / 1440 % 28,
+            minute / 60 % 24,
+            minute % 60
+        )
     }
 
     async fn reading(&mut self, mgdl: i64) -> Result<String, Why> {
         let fields = json!({"takenAt": self.time(), "mgdl": mgdl});
-        let item = step(&self.provider, "POST", "/user/data", json!({"type": "glucose", "fields": fields})).await?;
+        let item =
+            step(&self.provider, "POST", "/user/data", json!({"type": "glucose", "fields": fields})).await?;
         Ok(text(&item, "id"))
     }
 
@@ -110,7 +129,8 @@ impl Walk<'_> {
         }
         let made = step(&self.provider, "POST", "/user/data/batch", json!({"items": items})).await?;
         self.shows(520, 30).await;
-        let ids: Vec<String> = made["results"].as_array().into_iter().flatten().map(|made| text(made, "id")).collect();
+        let ids: Vec<String> =
+            made["results"].as_array().into_iter().flatten().map(|made| text(made, "id")).collect();
         let provider = &self.provider;
         let changes = ids.iter().map(|id| async move {
             step(provider, "PATCH", &format!("/user/data/{id}"), json!({"fields": {"mgdl": 530}})).await
@@ -138,14 +158,16 @@ impl Walk<'_> {
     }
 
     async fn parked(&self, sort: &str) -> usize {
-        self.count("directory", "REPAIR", "ITEM#", |row| row["sk"].as_s().is_ok_and(|sk| sk.ends_with(sort))).await
+        self.count("directory", "REPAIR", "ITEM#", |row| row["sk"].as_s().is_ok_and(|sk| sk.ends_with(sort)))
+            .await
     }
 
     /// Jobs: a backfill of what is new and what was changed, a purge, a dissolution; and one that is handed over.
     async fn worker(&mut self) -> Result<(), Why> {
         for mgdl in [600, 610, 620] {
             let id = self.reading(mgdl).await?;
-            step(&self.provider, "PATCH", &format!("/user/data/{id}"), json!({"fields": {"mgdl": mgdl + 1}})).await?;
+            step(&self.provider, "PATCH", &format!("/user/data/{id}"), json!({"fields": {"mgdl": mgdl + 1}}))
+                .await?;
             self.reading(mgdl).await?;
         }
         let group = self.owner.make_group("jobs").await;
@@ -187,7 +209,8 @@ impl Walk<'_> {
     /// How often the function logged something in this round.
     async fn said(&self, what: &str) -> usize {
         let group = format!("/aws/lambda/{}-worker", self.world.name);
-        let events = self.world.clients.logs().filter_log_events().log_group_name(group).start_time(self.began);
+        let events =
+            self.world.clients.logs().filter_log_events().log_group_name(group).start_time(self.began);
         let events = events.send().await.unwrap();
         events.events().iter().filter(|event| event.message().is_some_and(|text| text.contains(what))).count()
     }
@@ -203,7 +226,8 @@ impl Walk<'_> {
     }
 
     async fn open_jobs(&self, group: &Group) -> usize {
-        let open = |row: &Row| row.get("status").and_then(|status| status.as_s().ok()).is_some_and(|s| s == "open");
+        let open =
+            |row: &Row| row.get("status").and_then(|status| status.as_s().ok()).is_some_and(|s| s == "open");
         self.count("directory", &format!("GROUP#{}", group.id), "JOB#", open).await
     }
 
@@ -213,7 +237,8 @@ impl Walk<'_> {
 
     async fn count(&self, table: &str, pk: &str, prefix: &str, wanted: impl Fn(&Row) -> bool) -> usize {
         let query = self.world.clients.dynamodb().query().table_name(format!("{}-{table}", self.world.name));
-        let query = query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text_value(pk));
+        let query =
+            query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text_value(pk));
         let rows = query.consistent_read(true).send().await.unwrap();
         let below = |row: &&Row| row["sk"].as_s().is_ok_and(|sk| sk.starts_with(prefix));
         rows.items().iter().filter(below).filter(|row| wanted(row)).count()
@@ -229,9 +254,11 @@ impl Walk<'_> {
         let group = text(&new.step("POST", "/groups", json!({"name": "new"})).await?, "id");
         let at = |rest: &str| format!("/groups/{group}{rest}");
         for role in ["provider", "consumer", "owner"] {
-            let invitation = new.step("POST", &at("/invitations"), json!({"email": address, "role": role})).await?;
+            let invitation =
+                new.step("POST", &at("/invitations"), json!({"email": address, "role": role})).await?;
             let what = if role == "owner" { "decline" } else { "accept" };
-            new.step("POST", &at(&format!("/invitations/{}/{what}", text(&invitation, "id"))), json!({})).await?;
+            new.step("POST", &at(&format!("/invitations/{}/{what}", text(&invitation, "id"))), json!({}))
+                .await?;
         }
         for path in ["/user/members", "/user/invitations", &at(""), &at("/members"), &at("/invitations")] {
             new.step("GET", path, Value::Null).await?;
@@ -257,7 +284,8 @@ impl Walk<'_> {
 
     /// Items, and what taking them away does to copies.
     async fn items(&mut self, new: &Asker<'_>, group: &str) -> Result<(), Why> {
-        let item = |time: String, mgdl: i64| json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
+        let item =
+            |time: String, mgdl: i64| json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
         let mut paths = Vec::new();
         for mgdl in [200, 210] {
             let made = new.step("POST", "/user/data", item(self.time(), mgdl)).await?;
@@ -265,7 +293,8 @@ impl Walk<'_> {
         }
         let batch = json!({"items": [item(self.time(), 220), item(self.time(), 230)]});
         let made = new.step("POST", "/user/data/batch", batch).await?;
-        let statuses: Vec<_> = made["results"].as_array().into_iter().flatten().map(|made| &made["status"]).collect();
+        let statuses: Vec<_> =
+            made["results"].as_array().into_iter().flatten().map(|made| &made["status"]).collect();
         if statuses != [201, 201] {
             return Err(format!("a batch gave {statuses:?}"));
         }
@@ -273,14 +302,18 @@ impl Walk<'_> {
             new.step("GET", path, Value::Null).await?;
         }
         let shared = format!("/groups/{group}/data");
-        while new.step("GET", &shared, Value::Null).await?["items"].as_array().is_none_or(|items| items.len() < 4) {
+        while new.step("GET", &shared, Value::Null).await?["items"]
+            .as_array()
+            .is_none_or(|items| items.len() < 4)
+        {
             tokio::time::sleep(Duration::from_millis(80)).await;
         }
         new.step("GET", &format!("{shared}/types/glucose"), Value::Null).await?;
         new.step("PATCH", &paths[0], json!({"fields": {"mgdl": 100}})).await?;
         new.step("DELETE", &paths[1], Value::Null).await?;
         let left = new.step("GET", &shared, Value::Null).await?;
-        let left: Vec<_> = left["items"].as_array().into_iter().flatten().map(|item| &item["fields"]["mgdl"]).collect();
+        let left: Vec<_> =
+            left["items"].as_array().into_iter().flatten().map(|item| &item["fields"]["mgdl"]).collect();
         if left != [230, 220] { Err(format!("what was taken away still shows: {left:?}")) } else { Ok(()) }
     }
 }
@@ -295,7 +328,11 @@ impl Asker<'_> {
         let body = (!body.is_null()).then_some(&body);
         let verb = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
         let answer = self.0.call(verb, path, body).await.map_err(|error| error.to_string())?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(format!("{method} {path}: {}", answer.status)) }
+        if answer.status.is_success() {
+            Ok(answer.body)
+        } else {
+            Err(format!("{method} {path}: {}", answer.status))
+        }
     }
 }
 

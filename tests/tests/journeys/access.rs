@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 fn some_path(route: &Route) -> String {
     let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     let path = route.path.replace("{type}", "glucose");
-    ["{data_id}", "{group_id}", "{member_id}", "{invitation_id}"].iter().fold(path, |path, name| path.replace(name, id))
+    ["{data_id}", "{group_id}", "{member_id}", "{invitation_id}"]
+        .iter()
+        .fold(path, |path, name| path.replace(name, id))
 }
 
 fn method(route: &Route) -> Method {
@@ -26,7 +28,8 @@ async fn no_route_answers_without_a_token_that_counts() {
     let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
     for route in ROUTES {
         for token in [None, Some("nonsense"), Some(forged.as_str())] {
-            let answer = person.call_with(method(route), &some_path(route), Some(&json!({})), token).await.unwrap();
+            let answer =
+                person.call_with(method(route), &some_path(route), Some(&json!({})), token).await.unwrap();
             assert_eq!(answer.status, 401, "{} {} with {token:?}: {answer:?}", route.method, route.path);
         }
     }
@@ -40,7 +43,10 @@ async fn an_id_token_opens_nothing() {
     let tokens = provision::token::sign_in(&sign_in).await.unwrap();
     let id_token = tokens.id_token.unwrap();
     for route in ROUTES {
-        let answer = person.call_with(method(route), &some_path(route), Some(&json!({})), Some(&id_token)).await.unwrap();
+        let answer = person
+            .call_with(method(route), &some_path(route), Some(&json!({})), Some(&id_token))
+            .await
+            .unwrap();
         let refused = [401, 403].contains(&answer.status.as_u16());
         assert!(refused, "{} {}: {answer:?}", route.method, route.path);
     }
@@ -56,7 +62,10 @@ async fn no_route_answers_a_token_that_lacks_its_scope() {
         let limited = Client::new(world.place.http.clone(), &world.place.api, sign_in).unwrap();
         let token = limited.token().await.unwrap();
         for route in ROUTES.iter().filter(|route| route.scope == lacking) {
-            let answer = person.call_with(method(route), &some_path(route), Some(&json!({})), Some(&token)).await.unwrap();
+            let answer = person
+                .call_with(method(route), &some_path(route), Some(&json!({})), Some(&token))
+                .await
+                .unwrap();
             assert_eq!(answer.status, 403, "{} {}: {answer:?}", route.method, route.path);
         }
     }
@@ -175,7 +184,11 @@ async fn an_invitation_is_for_whom_it_names_and_counts_once() {
     assert!(thief.invitations().await.unwrap().is_empty());
     assert_eq!(friend.invitations().await.unwrap().len(), 1);
     for _ in 0..2 {
-        assert_eq!(friend.post(&at("accept"), json!({})).await.status, 200, "accepting again changes nothing");
+        assert_eq!(
+            friend.post(&at("accept"), json!({})).await.status,
+            200,
+            "accepting again changes nothing"
+        );
     }
     assert_eq!(friend.post(&at("decline"), json!({})).await.status, 409);
     assert!(friend.invitations().await.unwrap().is_empty());

@@ -15,7 +15,9 @@ impl Walk {
     async fn step(&self, who: &Person, method: &str, path: &str, body: Value, expected: u16) -> Value {
         let answer = who.ask(method, path, (!body.is_null()).then_some(body)).await;
         assert_eq!(answer.status, expected, "{method} {path}: {answer:?}");
-        let Match::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        let Match::Route(route, _) = find(method, path.split('?').next().unwrap()) else {
+            panic!("{method} {path}")
+        };
         self.0.lock().unwrap().insert(format!("{} {}", route.method, route.path));
         answer.body
     }
@@ -70,13 +72,15 @@ async fn every_route_does_its_work() {
     walk.step(&owner, "DELETE", &at(""), none(), 204).await;
 
     let walked = walk.0.into_inner().unwrap();
-    let left: Vec<_> = ROUTES.iter().map(|r| format!("{} {}", r.method, r.path)).filter(|r| !walked.contains(r)).collect();
+    let left: Vec<_> =
+        ROUTES.iter().map(|r| format!("{} {}", r.method, r.path)).filter(|r| !walked.contains(r)).collect();
     assert!(left.is_empty(), "not walked: {left:?}");
 }
 
 /// The routes of one's own items. Leaves the readings 210 and 220.
 async fn items(walk: &Walk, person: &Person) {
-    let reading = |time: &str, mgdl: i64| json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
+    let reading =
+        |time: &str, mgdl: i64| json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
     let made = walk.step(person, "POST", "/user/data", reading("2024-01-01T10:00:00+02:00", 200), 201).await;
     assert_eq!(made["fields"]["takenAt"], "2024-01-01T08:00:00Z", "times are kept in UTC");
     let path = format!("/user/data/{}", made["id"].as_str().unwrap());
@@ -84,18 +88,22 @@ async fn items(walk: &Walk, person: &Person) {
     let patched = walk.step(person, "PATCH", &path, json!({"fields": {"mgdl": 210}}), 200).await;
     assert_eq!((&patched["version"], &patched["fields"]["mgdl"]), (&json!(2), &json!(210)));
     let second = reading("2024-01-01T09:00:00Z", 220);
-    let batch = json!({"items": [second, reading("2024-01-01T10:00:00Z", 5000), {"type": "pulse", "fields": {}}]});
+    let batch =
+        json!({"items": [second, reading("2024-01-01T10:00:00Z", 5000), {"type": "pulse", "fields": {}}]});
     let results = walk.step(person, "POST", "/user/data/batch", batch, 200).await;
-    let statuses: Vec<_> = results["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
+    let statuses: Vec<_> =
+        results["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
     assert_eq!(statuses, [201, 422, 422], "each item for itself");
     let weight = json!({"type": "weight", "fields": {"at": "2024-01-01T09:30:00Z", "kg": 70.5}});
     let weight = walk.step(person, "POST", "/user/data", weight, 201).await;
     let all = walk.step(person, "GET", "/user/data?order=asc", Value::Null, 200).await;
-    let types: Vec<_> = all["items"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    let types: Vec<_> =
+        all["items"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["glucose", "glucose", "weight"]);
     let of_type = walk.step(person, "GET", "/user/data/types/weight", Value::Null, 200).await;
     assert_eq!(of_type["items"], json!([weight]));
-    walk.step(person, "DELETE", &format!("/user/data/{}", weight["id"].as_str().unwrap()), Value::Null, 204).await;
+    walk.step(person, "DELETE", &format!("/user/data/{}", weight["id"].as_str().unwrap()), Value::Null, 204)
+        .await;
 }
 
 #[tokio::test]
@@ -110,9 +118,27 @@ async fn what_cannot_be_accepted_is_refused_with_the_reason_and_changes_nothing(
     let own = format!("/user/data/{id}");
     let refusals = [
         ("POST", "/user/data".to_owned(), item(json!({"takenAt": "2024-01-01T08:00:00Z"})), 422, "mgdl"),
-        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00", "mgdl": 1})), 422, "takenAt"),
-        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1001})), 422, "mgdl"),
-        ("POST", "/user/data".into(), item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1, "x": 1})), 422, "x"),
+        (
+            "POST",
+            "/user/data".into(),
+            item(json!({"takenAt": "2024-01-01T08:00:00", "mgdl": 1})),
+            422,
+            "takenAt",
+        ),
+        (
+            "POST",
+            "/user/data".into(),
+            item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1001})),
+            422,
+            "mgdl",
+        ),
+        (
+            "POST",
+            "/user/data".into(),
+            item(json!({"takenAt": "2024-01-01T08:00:00Z", "mgdl": 1, "x": 1})),
+            422,
+            "x",
+        ),
         ("POST", "/user/data".into(), json!({"type": "pulse", "fields": good}), 422, "type"),
         ("POST", "/user/data".into(), json!([1]), 400, ""),
         ("POST", "/user/data/batch".into(), json!({"items": []}), 422, "items"),

@@ -25,7 +25,10 @@ async fn a_changed_rule_counts_at_once_for_reading_and_for_what_is_written_from_
     provider.read_glucose("2024-01-01T09:00:00Z", 300).await;
     reader.comes_to_see(&group, &[200, 300]).await;
 
-    world.rewrite("resource.mgdl > 180\n        fields: [takenAt, mgdl]\ngroupDefaults", "resource.mgdl > 250\n        fields: [takenAt, mgdl]\ngroupDefaults");
+    world.rewrite(
+        "resource.mgdl > 180\n        fields: [takenAt, mgdl]\ngroupDefaults",
+        "resource.mgdl > 250\n        fields: [takenAt, mgdl]\ngroupDefaults",
+    );
     let (_, mutating) = world.apply().await;
     assert!(mutating > 0);
     assert_eq!(reader.sees(&group).await, [300], "a narrower rule hides when the apply returns");

@@ -78,9 +78,12 @@ async fn pages_lead_through_everything_once_and_in_order() {
     assert!(results.iter().all(|result| result.status == 201), "{results:?}");
     let values: Vec<i64> = (200..295).collect();
     reader.comes_to_see(&group, &values).await;
-    for (path, who) in [(format!("/groups/{}/data/types/glucose", group.id), &reader), ("/user/data".to_owned(), &provider)] {
+    for (path, who) in
+        [(format!("/groups/{}/data/types/glucose", group.id), &reader), ("/user/data".to_owned(), &provider)]
+    {
         let newest_first: Vec<glucose_study::client::Item> = who.read_all(&path, &[], 10).await.unwrap();
-        let seen: Vec<i64> = newest_first.iter().rev().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect();
+        let seen: Vec<i64> =
+            newest_first.iter().rev().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect();
         assert_eq!(seen, values, "{path}");
         let hour = [("from", "2024-01-01T00:10:00Z"), ("to", "2024-01-01T00:20:00Z"), ("order", "asc")];
         let some: Vec<glucose_study::client::Item> = who.read_all(&path, &hour, 3).await.unwrap();

@@ -45,7 +45,8 @@ fn with(old: &str, new: &str) -> String {
 }
 
 fn layered(base: &str, over: &str) -> Result<Stack, Vec<Diagnostic>> {
-    let (base, over) = (Source { name: "stack.yaml", text: base }, Source { name: "stack.test.yaml", text: over });
+    let (base, over) =
+        (Source { name: "stack.yaml", text: base }, Source { name: "stack.test.yaml", text: over });
     parse_with_overlay(base, Some(over), &no_variables)
 }
 
@@ -58,7 +59,8 @@ fn render(files: &[&str], diagnostics: &[Diagnostic]) -> String {
         assert!(start <= end && end <= text.len(), "{diagnostic:?}");
         let shown = text.lines().nth(line - 1).unwrap_or_default();
         let width = text[start..end].lines().next().unwrap_or_default().chars().count().max(1);
-        let also = diagnostic.also.map(|also| format!(" (also {}:{})", also.line, also.column)).unwrap_or_default();
+        let also =
+            diagnostic.also.map(|also| format!(" (also {}:{})", also.line, also.column)).unwrap_or_default();
         let file = if file == 0 { String::new() } else { format!("file {file}, ") };
         out += &format!("{} {file}{line}:{column}{also} {}\n", diagnostic.code, diagnostic.message);
         if shown.len() < 200 {

@@ -103,7 +103,8 @@ impl Client {
         struct Results {
             results: Vec<Created>,
         }
-        let Results { results } = self.send(Method::POST, "/user/data/batch", Some(&json!({ "items": items }))).await?;
+        let Results { results } =
+            self.send(Method::POST, "/user/data/batch", Some(&json!({ "items": items }))).await?;
         if results.len() != items.len() {
             let why = format!("{} results for {} items", results.len(), items.len());
             return Err(ClientError::Unknown { what: "POST /user/data/batch".into(), why });
@@ -115,8 +116,13 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn items(&self, data_type: &str, between: Option<(&str, &str)>) -> Result<Vec<Item>, ClientError> {
-        let query: Vec<(&str, &str)> = between.map(|(from, to)| [("from", from), ("to", to)]).into_iter().flatten().collect();
+    pub async fn items(
+        &self,
+        data_type: &str,
+        between: Option<(&str, &str)>,
+    ) -> Result<Vec<Item>, ClientError> {
+        let query: Vec<(&str, &str)> =
+            between.map(|(from, to)| [("from", from), ("to", to)]).into_iter().flatten().collect();
         self.read_all(&format!("/user/data/types/{data_type}"), &query, PAGE).await
     }
 
