@@ -27,7 +27,7 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub enum Actor {
     /// An owner's request that changes or deletes an item.
-    Owner(Owner),
+    Owner(Box<Owner>),
     /// One invocation of the stream function.
     Replicator(Replicator),
     /// One invocation of the job function.

@@ -287,14 +287,14 @@ impl History {
         if self.rng.u8(..) < 30 {
             self.faults.two_devices += 1;
             let mgdl = self.reading();
-            self.actors.push(Actor::Owner(Owner::new(on, Wish::Update(item.clone(), mgdl))));
+            self.actors.push(Actor::Owner(Box::new(Owner::new(on, Wish::Update(item.clone(), mgdl)))));
         }
         let wish = if self.rng.u8(..) < 90 {
             Wish::Delete(item.id.clone())
         } else {
             Wish::Update(item, self.reading())
         };
-        self.actors.push(Actor::Owner(Owner::new(on, wish)));
+        self.actors.push(Actor::Owner(Box::new(Owner::new(on, wish))));
     }
 
     fn enter_replicator(&mut self, on: usize) {
