@@ -12,7 +12,7 @@ use domain::time::Timestamp;
 
 use crate::check::{Acknowledged, Memory, Promise};
 use crate::history::{Faults, Variant, Violation};
-use crate::world::{self, Job, JobKind, Record, World};
+use crate::world::{self, Job, JobKind, Outlet, Record, World};
 
 /// Where an actor stands after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +135,7 @@ pub struct Replicator {
     drive: usize,
     records: Vec<Record>,
     upto: usize,
-    outlets: Option<Vec<(usize, ProviderMembership, Rulebook)>>,
+    outlets: Option<Vec<Outlet>>,
     left: Vec<Decision>,
 }
 
@@ -148,7 +148,8 @@ impl Replicator {
             last.insert(record.id.clone(), record.clone());
         }
         // Stale reads: the variant that remembers memberships from before the batch arrived.
-        let outlets = (world.variant == Variant::StaleMemberships).then(|| world.outlets(drive));
+        let remembered = world.remembered.get(drive).cloned();
+        let outlets = remembered.filter(|_| world.variant == Variant::StaleMemberships);
         Self { drive, records: last.into_values().collect(), upto, outlets, left: Vec::new() }
     }
 

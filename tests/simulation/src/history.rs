@@ -192,6 +192,9 @@ impl History {
     fn tick(&mut self) -> Result<(), Violation> {
         // Most steps take milliseconds; now and then more time passes than clocks are ever apart.
         self.world.now += if self.rng.u8(..) < 12 { 90_000 } else { self.rng.i64(1..400) };
+        if self.world.variant == Variant::StaleMemberships && self.rng.u8(..) < 8 {
+            self.world.remembered = (0..DRIVES).map(|on| self.world.outlets(on)).collect();
+        }
         if self.actors.len() < CROWD && self.rng.u8(..) < 150 {
             self.enter();
         }

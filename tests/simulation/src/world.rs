@@ -153,9 +153,14 @@ pub struct World {
     pub copies: BTreeMap<ReplicaKey, Copy>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// Memberships as a cache would remember them, by drive; only a failed variant uses it.
+    pub remembered: Vec<Vec<Outlet>>,
     /// What is left out of the protocol.
     pub variant: Variant,
 }
+
+/// A group that a drive shares into, with its rules.
+pub type Outlet = (usize, ProviderMembership, Rulebook);
 
 impl World {
     /// A world with groups and nothing in them.
@@ -171,6 +176,7 @@ impl World {
             members: BTreeMap::new(),
             copies: BTreeMap::new(),
             jobs: Vec::new(),
+            remembered: vec![Vec::new(); DRIVES],
             variant,
         }
     }
@@ -230,7 +236,7 @@ impl World {
     }
 
     /// The memberships of a drive, each with the rules of its group: what `Store::outlets` reads.
-    pub fn outlets(&self, on: usize) -> Vec<(usize, ProviderMembership, Rulebook)> {
+    pub fn outlets(&self, on: usize) -> Vec<Outlet> {
         let mine = self.members.iter().filter(|((_, drive), _)| *drive == on);
         mine.filter_map(|((group, _), membership)| {
             let state = self.groups.get(*group).filter(|state| state.active)?;

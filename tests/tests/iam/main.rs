@@ -5,6 +5,15 @@
 //! Lambda service does in the function's name (following the stream, taking messages, writing logs) the emulator does
 //! as itself and not as the role: those actions are named in [`BY_LAMBDA`], and are only checked to be there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "all of this is test code, which stops where something is wrong"
+)]
+
 mod policy;
 mod walks;
 

@@ -1,5 +1,14 @@
 //! Journeys through a deployed stack. Each is named after the promise it keeps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "all of this is test code, which stops where something is wrong"
+)]
+
 mod access;
 mod crashes;
 mod every_route;

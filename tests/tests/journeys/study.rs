@@ -6,11 +6,11 @@ use glucose_study::study::{Size, run};
 use glucose_study::talk::Talk;
 use journeys::{Emulator, World};
 
-const SMALL: Size = Size { subjects: Some(2), readings: Some(150), at_once: 2 };
+const SMALL: Size = Size { subjects: Some(2), readings: Some(350), at_once: 2 };
 
 fn promised() -> Seen {
     let subjects = read(&file()).unwrap();
-    high(subjects.values().take(2).flat_map(|readings| &readings[..150]))
+    high(subjects.values().take(2).flat_map(|readings| &readings[..350]))
 }
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn a_group_sees_exactly_what_its_rule_selects_however_often_it_is_loaded()
     let yaml = yaml.replace("name: glucose-study\n", "name: small-study\n");
     let world = World::with(Emulator::shared().await, "small-study", &yaml).await;
     let first = run(&world.place, SMALL, Talk::silent()).await.unwrap();
-    assert_eq!((first.held, &first.seen), (300, &promised()));
+    assert_eq!((first.held, &first.seen), (700, &promised()));
     assert!(!first.seen.is_empty(), "the subset has high readings");
     let second = run(&world.place, SMALL, Talk::silent()).await.unwrap();
     assert_eq!(second, first, "a second run finds everything and loads nothing twice");
