@@ -76,10 +76,13 @@ async fn load_one(subject: &Subject, bar: &Bar) -> Result<Loaded, StudyError> {
 async fn send(subject: &Subject, batch: &[&Reading]) -> Result<usize, StudyError> {
     let mut left = batch.to_vec();
     let mut attempt: u32 = 0;
-    while !left.is_empty() {
+    loop {
         if attempt > 0 {
             tokio::time::sleep(pause(attempt)).await;
             left = missing(&subject.client, &left).await?;
+            if left.is_empty() {
+                break;
+            }
         }
         attempt += 1;
         let items: Vec<Value> = left.iter().map(|reading| reading.item()).collect();

@@ -138,16 +138,22 @@ async fn ensure_with(
     home.make()?;
     let _reserved = home.reserve(BUSY).await?;
     if home.is_alive() {
-        let note = home.noted(settings.patience).await.ok_or_else(|| home.not_healthy(settings.patience))?;
-        let fits = note.build == process::build() && note.auth == options.enforce_iam;
-        if fits
-            && wanted.is_none_or(|port| port == note.port || port == 0)
-            && process::answers(note.port).await
-        {
-            return Ok(Running::new(note.pid, note.port, None));
+        match home.noted(settings.patience).await {
+            Some(note) => {
+                let fits = note.build == process::build() && note.auth == options.enforce_iam;
+                if fits
+                    && wanted.is_none_or(|port| port == note.port || port == 0)
+                    && process::answers(note.port).await
+                {
+                    return Ok(Running::new(note.pid, note.port, None));
+                }
+                progress("restarting the emulator: it was started with other settings");
+                home.stop(settings.patience).await?;
+            }
+            None if home.is_alive() => return Err(home.not_healthy(settings.patience)),
+            // It was ending while we looked.
+            None => {}
         }
-        progress("restarting the emulator: it was started with other settings");
-        home.stop(settings.patience).await?;
     }
     let port = port::claim(wanted.or_else(|| home.note().map(|note| note.port)).unwrap_or(port::DEFAULT))?;
     let venv = python::ensure(&settings.python, process::PACKAGES, progress).await?;

@@ -19,7 +19,8 @@ pub(super) fn pack(name: &str, program: &Path, out_dir: &Path) -> Result<Artefac
     std::fs::create_dir_all(out_dir).map_err(PackageError::io("make the folder", out_dir))?;
     if std::fs::read(&path).ok().as_deref() != Some(zip.as_slice()) {
         // In one step: somebody may be uploading the old one.
-        let mut partial = tempfile::NamedTempFile::new_in(out_dir).map_err(PackageError::io("write", out_dir))?;
+        let mut partial =
+            tempfile::NamedTempFile::new_in(out_dir).map_err(PackageError::io("write", out_dir))?;
         partial.write_all(&zip).map_err(PackageError::io("write", &path))?;
         partial.persist(&path).map_err(|error| PackageError::io("write", &path)(error.error))?;
     }

@@ -84,8 +84,12 @@ impl Options {
     /// The project that the stack's file belongs to: the checkout around it, or else its own folder.
     pub fn project_dir(&self) -> PathBuf {
         let beside = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // All stacks of a checkout share one emulator, as all stacks of a team share an account.
-        crate::package::find_workspace(beside).unwrap_or_else(|_| beside.to_owned())
+        let whole = std::path::absolute(beside).unwrap_or_else(|_| beside.to_owned());
+        // Where an emulator was started before, it stays. All stacks of a checkout share one, as all stacks of a team
+        // share an account.
+        let started =
+            whole.ancestors().find(|dir| dir.join(".freehold/emulator").is_dir()).map(Path::to_owned);
+        started.or_else(|| crate::package::find_workspace(beside).ok()).unwrap_or_else(|| beside.to_owned())
     }
 
     /// Which emulator.

@@ -149,6 +149,9 @@ fn member_from_row(row: &Row) -> Result<Member> {
     read().map_err(unreadable)
 }
 
+/// Why somebody cannot accept an invitation to be what they are.
+const HELD: &str = "you have this role in the group already";
+
 impl Store {
     /// A page of a group's members.
     ///
@@ -218,7 +221,11 @@ impl Store {
             if !group.active {
                 return Err(StoreError::Missing("group"));
             }
-            let (mut actions, job) = self.joining(&group, invitation, caller, now).await?;
+            let (mut actions, job) = match self.joining(&group, invitation, caller, now).await {
+                // Their own acceptance of before is one way to hold the role already.
+                Err(StoreError::Conflict(_)) => return self.accepted_before(invitation, caller).await,
+                joining => joining?,
+            };
             let answer = actions.len();
             actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
             match self.transact(actions).await {
@@ -230,7 +237,7 @@ impl Store {
                     tokio::time::sleep(std::time::Duration::from_millis(5 + fastrand::u64(..40))).await;
                 }
                 Err(StoreError::Refused(_)) => {
-                    return Err(StoreError::Conflict("you have this role in the group already"));
+                    return Err(StoreError::Conflict(HELD));
                 }
                 Err(error) => return Err(error),
             }
@@ -242,7 +249,8 @@ impl Store {
         let current = self.invitation(&invitation.group, &invitation.id).await?;
         if current.status != InvitationStatus::Accepted || current.answered_by.as_ref() != Some(&caller.user)
         {
-            return Err(StoreError::Conflict("the invitation is no longer open"));
+            let open = current.status == InvitationStatus::Pending;
+            return Err(StoreError::Conflict(if open { HELD } else { "the invitation is no longer open" }));
         }
         // After a leave the same invitation does not let anybody in again.
         let Some(provider) = self.provider(&invitation.group, &caller.drive).await? else {
@@ -288,7 +296,7 @@ impl Store {
             let before = self.user_membership(&group.id, &caller.user).await?;
             let mut roles = before.map(|m| m.roles).unwrap_or_default();
             if roles.contains(&invitation.role) {
-                return self.already_there(invitation, caller).await;
+                return Err(StoreError::Conflict(HELD));
             }
             roles.push(invitation.role);
             for row in user_rows(&group.id, &caller.user, &roles, now) {
@@ -308,14 +316,6 @@ impl Store {
             .expression_attribute_values(":active", attr::text("active"));
         actions.insert(0, TransactWriteItem::builder().update(update.build().map_err(built)?).build());
         Ok((actions, job))
-    }
-
-    async fn already_there<T>(&self, invitation: &Invitation, _caller: &Caller) -> Result<T> {
-        let current = self.invitation(&invitation.group, &invitation.id).await?;
-        Err(match current.status {
-            InvitationStatus::Accepted => StoreError::Conflict("the invitation is no longer open"),
-            _ => StoreError::Conflict("you have this role in the group already"),
-        })
     }
 
     /// Ends memberships, in one transaction: gone for readers when this returns.
