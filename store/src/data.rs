@@ -260,10 +260,13 @@ impl Store {
             let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
             let (rows, more) =
                 window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
-            let items = rows
-                .iter()
-                .map(|row| item_from_row(row, document).map(|item| (item.id.to_string(), item)))
-                .collect::<Result<Vec<_>>>()?;
+            // One row that cannot be read must not hide all the others from their owner.
+            let readable = rows.iter().filter_map(|row| {
+                item_from_row(row, document)
+                    .inspect_err(|error| tracing::error!(%error, "an item is left out of a list"))
+                    .ok()
+            });
+            let items = readable.map(|item| (item.id.to_string(), item)).collect::<Vec<_>>();
             Ok::<_, StoreError>((items, more))
         });
         let mut page = merge(futures::future::try_join_all(reads).await?, window);

@@ -195,9 +195,28 @@ impl Walk<'_> {
         let group = self.owner.make_group("handed over").await;
         self.set_timeout(15).await;
         self.provider.join(&self.owner, &group, "provider").await;
-        self.comes_to(|| self.said("Continue"), |times| times > 0).await;
+        // The second time it was the function itself that had sent the message.
+        self.comes_to(|| self.said("Continue"), |times| times > 1).await;
         self.set_timeout(300).await;
+        // The emulator ends an invocation when its function is changed, and its message is hidden for half an hour.
+        self.announce_again(&group).await;
         self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
+    }
+
+    async fn announce_again(&self, group: &Group) {
+        let pk = format!("GROUP#{}", group.id);
+        let query =
+            self.world.clients.dynamodb().query().table_name(format!("{}-directory", self.world.name));
+        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :jobs)");
+        let query = query.expression_attribute_values(":pk", text_value(&pk));
+        let jobs = query.expression_attribute_values(":jobs", text_value("JOB#")).send().await.unwrap();
+        let sqs = self.world.clients.sqs();
+        let queue = sqs.get_queue_url().queue_name(format!("{}-jobs", self.world.name)).send().await.unwrap();
+        for job in jobs.items() {
+            let body = json!({"job": job["job"].as_s().unwrap(), "group": group.id}).to_string();
+            let message = sqs.send_message().set_queue_url(queue.queue_url.clone()).message_body(body);
+            message.send().await.unwrap();
+        }
     }
 
     async fn set_timeout(&self, seconds: i32) {
