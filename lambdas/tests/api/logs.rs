@@ -1,25 +1,62 @@
 //! What is logged, and what never is.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use lambdas::telemetry;
 use serde_json::{Value as Json, json};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::world::World;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What the test on this thread logged, and up to which level it wants that.
+    static LINES: RefCell<Option<(LevelFilter, Vec<u8>)>> = const { RefCell::new(None) };
+}
+
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.as_mut().map(|(_, lines)| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Installs one subscriber for the whole process, before anything is logged. One per test would not do: whichever
+/// thread comes to a log line first decides for all of them whether anybody wants it, and other tests want none.
+pub fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let wanted = dynamic_filter_fn(|metadata, _| {
+            LINES.with_borrow(|lines| lines.as_ref().is_some_and(|(level, _)| metadata.level() <= level))
+        });
+        let all = telemetry::subscriber(LevelFilter::TRACE, || Lines).with(wanted);
+        tracing::subscriber::set_global_default(all).unwrap();
+    });
+}
+
+/// What is logged at `level` while people use the API, and the ids of everything they made.
+async fn log_of_a_tour(level: LevelFilter) -> (String, Vec<String>) {
+    let world = World::new().await;
+    LINES.set(Some((level, Vec::new())));
+    let ids = tour(&world).await;
+    let (_, lines) = LINES.take().unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    (lines.lines().map(|line| timeless(line) + "\n").collect(), ids)
+}
+
+/// A line without when it was and how long it took: digits that could be anything.
+fn timeless(line: &str) -> String {
+    let mut line: Json = serde_json::from_str(line).unwrap();
+    line.as_object_mut().unwrap().retain(|name, _| name != "timestamp" && name != "millis");
+    line.to_string()
 }
 
 async fn tour(world: &World) -> Vec<String> {
@@ -46,13 +83,7 @@ async fn tour(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn logs_say_what_happened_and_nothing_about_people() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let guard =
-        tracing::subscriber::set_default(telemetry::subscriber(LevelFilter::INFO, move || writer.clone()));
-    let ids = tour(&World::new().await).await;
-    drop(guard);
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let (log, ids) = log_of_a_tour(LevelFilter::INFO).await;
     for forbidden in ["secret", "Secret", "example.org", "777", "token-of", "Bearer"] {
         assert!(!log.contains(forbidden), "`{forbidden}` is in the log:\n{log}");
     }
@@ -68,13 +99,8 @@ async fn logs_say_what_happened_and_nothing_about_people() {
 
 #[tokio::test]
 async fn not_even_the_finest_level_shows_what_people_wrote() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let guard =
-        tracing::subscriber::set_default(telemetry::subscriber(LevelFilter::TRACE, move || writer.clone()));
-    tour(&World::new().await).await;
-    drop(guard);
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let (log, _) = log_of_a_tour(LevelFilter::TRACE).await;
+    assert!(log.contains("CreateData"), "it is this that was logged:\n{log}");
     for forbidden in ["secret", "Secret", "example.org", "777", "token-of", "Bearer"] {
         assert!(!log.contains(forbidden), "`{forbidden}` is in the log:\n{log}");
     }

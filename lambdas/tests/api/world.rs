@@ -123,6 +123,7 @@ async fn database() -> aws_sdk_dynamodb::Client {
 
 impl World {
     pub async fn new() -> Self {
+        crate::logs::install();
         let store = Store::new(database().await, Tables::of_stack("t"));
         let document = Arc::new(document());
         let (jobs, userinfo) = (FakeJobs::default(), FakeUserInfo::default());

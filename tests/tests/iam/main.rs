@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 use journeys::World;
 use policy::{BY_LAMBDA, Granted, Role};
 
-/// A function whose role is in question, with what it does.
 /// How long a walk may take that lacks nothing: generous, since a machine may be busy.
 const WHOLE: Duration = Duration::from_secs(240);
 
+/// Takes each action out of a function's policy and asks for the walk to fail.
 async fn each_action_is_needed(function: &str, patience: Duration) {
     let world = World::new(&format!("iam-{function}")).await;
     let role = Role::of(&world, function).await;
