@@ -49,6 +49,14 @@ pub enum Operation {
     AcceptInvitation,
     /// Decline an invitation.
     DeclineInvitation,
+    /// Show what accepting an invitation would share.
+    PreviewInvitation,
+    /// Show the caller's contract with a group.
+    GetContract,
+    /// Replace the caller's contract with a group.
+    ReplaceContract,
+    /// List the receipts of removed copies.
+    ListReceipts,
 }
 
 /// An OAuth 2 scope that a token must carry, below the resource server's identifier.
@@ -130,6 +138,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/user/data/types/{type}", Scope::DataRead, Operation::ListDataOfType),
     route("GET", "/user/members", Scope::Profile, Operation::ListUserMembers),
     route("GET", "/user/invitations", Scope::Profile, Operation::ListUserInvitations),
+    route("GET", "/user/receipts", Scope::Profile, Operation::ListReceipts),
     route("POST", "/groups", Scope::GroupsWrite, Operation::CreateGroup),
     route("GET", "/groups/{group_id}", Scope::GroupsRead, Operation::GetGroup),
     route("DELETE", "/groups/{group_id}", Scope::GroupsWrite, Operation::DeleteGroup),
@@ -143,8 +152,16 @@ pub const ROUTES: &[Route] = &[
         Operation::RemoveGroupMember,
     ),
     route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
+    route("GET", "/groups/{group_id}/contract", Scope::GroupsRead, Operation::GetContract),
+    route("PUT", "/groups/{group_id}/contract", Scope::GroupsWrite, Operation::ReplaceContract),
     route("GET", "/groups/{group_id}/invitations", Scope::GroupsRead, Operation::ListGroupInvitations),
     route("POST", "/groups/{group_id}/invitations", Scope::GroupsWrite, Operation::CreateInvitation),
+    route(
+        "GET",
+        "/groups/{group_id}/invitations/{invitation_id}/preview",
+        Scope::GroupsRead,
+        Operation::PreviewInvitation,
+    ),
     route(
         "POST",
         "/groups/{group_id}/invitations/{invitation_id}/accept",

@@ -5,6 +5,7 @@ pub mod invocation;
 pub mod problem;
 pub mod queue;
 pub mod replicator;
+pub mod scrubber;
 pub mod settings;
 pub mod startup;
 pub mod telemetry;

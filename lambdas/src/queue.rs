@@ -2,12 +2,17 @@
 //!
 //! The job itself is a row of the directory; a message only says where to look, so losing one loses no work.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::config::BehaviorVersion;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use futures::future::BoxFuture;
 use serde_json::json;
 use store::AwsEnvironment;
 use store::directory::Job;
+
+/// Seconds that a queue can hold a message back.
+const LONGEST_PAUSE: i32 = 900;
 
 /// A message that could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,8 +21,13 @@ pub struct NotSent;
 
 /// Where jobs are announced.
 pub trait Jobs: Send + Sync {
-    /// Announces a job, trying a few times.
-    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>>;
+    /// Announces a job, to be looked at after a pause of at most 15 minutes; trying a few times.
+    fn send_after<'a>(&'a self, job: &'a Job, pause: Duration) -> BoxFuture<'a, Result<(), NotSent>>;
+
+    /// Announces a job, to be looked at at once.
+    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>> {
+        self.send_after(job, Duration::ZERO)
+    }
 }
 
 /// The stack's queue.
@@ -49,10 +59,16 @@ pub fn message(job: &Job) -> String {
 }
 
 impl Jobs for SqsJobs {
-    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>> {
+    fn send_after<'a>(&'a self, job: &'a Job, pause: Duration) -> BoxFuture<'a, Result<(), NotSent>> {
         Box::pin(async move {
-            let sent =
-                self.client.send_message().queue_url(&self.url).message_body(message(job)).send().await;
+            let pause = i32::try_from(pause.as_secs()).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+            let message = self
+                .client
+                .send_message()
+                .queue_url(&self.url)
+                .message_body(message(job))
+                .delay_seconds(pause);
+            let sent = message.send().await;
             sent.map(|_| ()).map_err(|error| {
                 let code = aws_sdk_sqs::error::ProvideErrorMetadata::code(&error).unwrap_or("none");
                 tracing::warn!(code, "a message to the queue of data jobs was not taken");

@@ -18,6 +18,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 use store::clock::now;
 use store::document::Document;
+use store::heartbeat::{self, Beat};
 use store::sharing::Outlet;
 use store::{Store, StoreError, attr, data};
 
@@ -84,6 +85,9 @@ impl Replicator {
         let mut outcome = Outcome { records: records.len(), ..Outcome::default() };
         let mut drives: BTreeMap<DriveId, BTreeMap<ItemId, Record>> = BTreeMap::new();
         for record in records {
+            if self.heartbeat(record).await {
+                continue;
+            }
             match self.read(record) {
                 Ok((drive, record)) => {
                     drives.entry(drive).or_default().insert(record.id.clone(), record);
@@ -162,7 +166,7 @@ impl Replicator {
             let decision = decide(&record.change(), membership, book);
             // Only what would show something can bring anything back.
             let shows = matches!(decision, Decision::Write { .. });
-            if !shows || !must_ask_source(record.written, membership.terms) {
+            if !shows || !must_ask_source(record.written, &membership.terms) {
                 decisions.push(decision);
                 continue;
             }
@@ -182,6 +186,21 @@ impl Replicator {
             Err(StoreError::Missing(_)) => Ok(Record { present: None, ..record.clone() }),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes a heartbeat; whether it was one. If it cannot be noted the next one says the same: no item waits for it.
+    async fn heartbeat(&self, record: &Json) -> bool {
+        let change = record.get("dynamodb").unwrap_or(&Json::Null);
+        let image = |name: &str| change.get(name).and_then(|image| attr::row_from_json(image).ok());
+        if !image("Keys").is_some_and(|keys| heartbeat::is_heartbeat(&keys)) {
+            return false;
+        }
+        if let Some(sent) = image("NewImage").as_ref().and_then(heartbeat::sent)
+            && let Err(error) = self.store.note_beat(Beat { sent, seen: now() }).await
+        {
+            tracing::warn!(%error, "a heartbeat could not be noted");
+        }
+        true
     }
 
     fn read(&self, record: &Json) -> Result<(DriveId, Record), StoreError> {

@@ -32,6 +32,8 @@ pub struct Settings {
     pub config: String,
     /// How much is logged.
     pub level: LevelFilter,
+    /// Writes a second that a data job may do.
+    pub writes_per_second: u32,
     jobs_queue_url: Option<String>,
 }
 
@@ -80,6 +82,7 @@ impl Settings {
             },
             config: needed(lookup, "FREEHOLD_CONFIG")?,
             level: level(lookup)?,
+            writes_per_second: writes_per_second(lookup)?,
             jobs_queue_url: lookup("FREEHOLD_JOBS_QUEUE_URL").filter(|url| !url.is_empty()),
         })
     }
@@ -115,6 +118,16 @@ impl ApiSettings {
     }
 }
 
+/// Half of what one partition takes, unless the stack says otherwise.
+const WRITES_PER_SECOND: u32 = 500;
+
+fn writes_per_second(lookup: Lookup<'_>) -> Result<u32, SettingsError> {
+    let name = "FREEHOLD_WRITES_PER_SECOND";
+    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { return Ok(WRITES_PER_SECOND) };
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or(SettingsError::Invalid { name, value, expected: "a whole number above 0" })
+}
+
 /// One level for our own code, and nothing finer: a filter by module could turn on what the SDK logs of requests,
 /// which is what people wrote.
 fn level(lookup: Lookup<'_>) -> Result<LevelFilter, SettingsError> {
@@ -144,6 +157,7 @@ mod tests {
         move |name| match name {
             _ if name == without => None,
             "FREEHOLD_LOG" => Some(log.to_owned()),
+            "FREEHOLD_WRITES_PER_SECOND" => Some("250".to_owned()),
             _ => Some(format!("value of {name}")),
         }
     }

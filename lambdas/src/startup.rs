@@ -48,12 +48,12 @@ impl Base {
         Ok(Self { settings, environment, store })
     }
 
-    /// Reads the stack's document. The connection that this opens serves the first event too.
+    /// Reads the stack's document with the era of now. The connection that this opens serves the first event too.
     ///
     /// # Errors
     /// If it is not there or cannot be read, after a few attempts.
     pub async fn document(&self) -> Result<Arc<Document>, StartError> {
-        Ok(Arc::new(retried(|| self.store.document(&self.settings.config)).await?))
+        Ok(Arc::new(retried(|| self.store.current_document(&self.settings.config)).await?))
     }
 }
 

@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer as _, Registry};
 
 /// Our own crates: the only ones that `FREEHOLD_LOG` opens up.
-const OURS: [&str; 6] = ["lambdas", "store", "domain", "api", "replicator", "worker"];
+const OURS: [&str; 7] = ["lambdas", "store", "domain", "api", "replicator", "worker", "scrubber"];
 
 /// Logs to stdout from now on.
 pub fn init(level: LevelFilter) {

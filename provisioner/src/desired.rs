@@ -16,7 +16,8 @@ use store::document::Document;
 use crate::kinds::function::Code;
 use crate::kinds::{
     STACK_TAG, authorizer, function, group, http_api, integration, log_group, mapping, permission, queue,
-    resource_server, role, route, stackdoc, stage, table, user_pool, user_pool_client, user_pool_domain,
+    resource_server, role, route, schedule, stackdoc, stage, table, user_pool, user_pool_client,
+    user_pool_domain,
 };
 use crate::resource::{Address, Input, Resource};
 
@@ -44,14 +45,18 @@ pub struct DesiredOptions {
     pub region: String,
     /// Where it shall run.
     pub target: Target,
-    /// The code of each function, by the function's name: `api`, `replicator`, `worker`.
+    /// The code of each function, by the function's name: `api`, `replicator`, `worker`, `scrubber`.
     pub code: BTreeMap<String, Code>,
     /// Whether functions are given the stack's document. Only tests of the AWS resources alone do without.
     pub with_stackdoc: bool,
 }
 
 /// The functions, with how long one invocation may take in seconds.
-const FUNCTIONS: [(&str, i32); 3] = [("api", 10), ("replicator", 60), ("worker", 300)];
+const FUNCTIONS: [(&str, i32); 4] = [("api", 10), ("replicator", 60), ("worker", 300), (SCRUBBER, 240)];
+/// The function that compares, and how often it does: less often than one invocation may take, so that they do not
+/// overlap.
+const SCRUBBER: &str = "scrubber";
+const SCRUBBER_EVERY: &str = "rate(5 minutes)";
 /// SQS advises six times the function's timeout, so that a message is not handed out twice while it is worked on.
 const VISIBILITY_FACTOR: u32 = 6;
 const DAY: u32 = 86_400;
@@ -68,6 +73,7 @@ pub fn desired(stack: &Stack, options: &DesiredOptions) -> Vec<Resource> {
     resources.queues();
     resources.functions();
     resources.mappings();
+    resources.schedule();
     resources.identity();
     resources.api();
     if options.with_stackdoc {
@@ -254,6 +260,25 @@ impl Resources<'_> {
             stream: None,
         };
         self.add("mapping", "worker", worker);
+    }
+
+    fn schedule(&mut self) {
+        let attributes = schedule::Attributes {
+            name: self.physical(SCRUBBER),
+            description: "Compares what groups see with what they should see".to_owned(),
+            expression: SCRUBBER_EVERY.to_owned(),
+            enabled: true,
+            function: output("function", SCRUBBER, "arn"),
+            tags: self.tags("schedule", SCRUBBER),
+        };
+        self.add("schedule", SCRUBBER, attributes);
+        let permission = permission::Attributes {
+            function: output("function", SCRUBBER, "name"),
+            principal: "events.amazonaws.com".to_owned(),
+            action: "lambda:InvokeFunction".to_owned(),
+            source: output("schedule", SCRUBBER, "arn"),
+        };
+        self.add("permission", SCRUBBER, permission);
     }
 
     fn identity(&mut self) {

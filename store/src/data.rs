@@ -147,11 +147,11 @@ impl Store {
             .collect())
     }
 
-    /// Executes statements; per statement its error, if any.
+    /// Executes statements; per statement the row that it returns, if any, or its error.
     pub(crate) async fn batch_statements(
         &self,
         statements: Vec<BatchStatementRequest>,
-    ) -> Result<Vec<Option<StoreError>>> {
+    ) -> Result<Vec<Result<Option<Row>>>> {
         let expected = statements.len();
         let answer = self
             .client
@@ -170,9 +170,9 @@ impl Store {
         Ok(responses
             .into_iter()
             .map(|response| {
-                let error = response.error?;
+                let Some(error) = response.error else { return Ok(response.item) };
                 let code = error.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
-                Some(match code.as_str() {
+                Err(match code.as_str() {
                     "ConditionalCheckFailed" | "DuplicateItem" => StoreError::Condition,
                     "ThrottlingError"
                     | "ProvisionedThroughputExceeded"

@@ -2,6 +2,7 @@
 
 use domain::id::{DriveId, GroupId, InvitationId, ItemId, JobId, Name, UserId};
 use domain::time::Timestamp;
+use sha2::{Digest, Sha256};
 
 fn bits() -> u128 {
     // A ULID: its first bits are the time, so that rows made together lie together; 80 random bits keep it unguessable.
@@ -27,6 +28,15 @@ pub fn invitation() -> InvitationId {
 /// A new job id.
 pub fn job() -> JobId {
     JobId::from_bits(bits())
+}
+/// The id of a job that another one makes of a membership, always the same.
+pub fn job_of(parent: &JobId, drive: &DriveId, epoch: u64) -> JobId {
+    let digest = Sha256::new()
+        .chain_update(parent.as_str())
+        .chain_update(drive.as_str())
+        .chain_update(epoch.to_be_bytes())
+        .finalize();
+    JobId::from_bits(digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
 }
 /// A new item id.
 pub fn item(time: Timestamp, data_type: &Name) -> ItemId {

@@ -1,7 +1,7 @@
 //! The keys of every row. Nothing else in Freehold builds one.
 
 use domain::id::{DriveId, GroupId, InvitationId, ItemId, JobId, Name, UserId};
-use domain::replication::ReplicaKey;
+use domain::replication::{ReplicaKey, Shard};
 use sha2::{Digest, Sha256};
 
 /// Partition key.
@@ -36,12 +36,13 @@ pub fn type_prefix(data_type: &Name) -> String {
 
 /// A replica, in *replicas*: a group's items of one type in the order of time, whoever provides them.
 pub fn replica(replica: &ReplicaKey) -> Key {
-    key(replica_partition(&replica.group, &replica.data_type), format!("{}#{}", replica.id, replica.drive))
+    let partition = replica_partition(&replica.group, &replica.data_type, replica.shard);
+    key(partition, format!("{}#{}", replica.id, replica.drive))
 }
 
-/// The partition of a group's replicas of one type. The `0` is the shard.
-pub fn replica_partition(group: &GroupId, data_type: &Name) -> String {
-    format!("{group}#{data_type}#0")
+/// The partition of one shard of a group's replicas of one type.
+pub fn replica_partition(group: &GroupId, data_type: &Name, shard: Shard) -> String {
+    format!("{group}#{data_type}#{shard}")
 }
 
 /// A user's profile.
@@ -79,6 +80,10 @@ pub fn drive_partition(drive: &DriveId) -> String {
 /// A drive's membership of a group as provider, where the stream function finds it.
 pub fn provides(drive: &DriveId, group: &GroupId) -> Key {
     key(drive_partition(drive), format!("PROVIDES#{group}"))
+}
+/// What is left to say of copies that were removed, where their owner finds it.
+pub fn receipt(drive: &DriveId, job: &JobId) -> Key {
+    key(drive_partition(drive), format!("RECEIPT#{job}"))
 }
 /// A group.
 pub fn group(group: &GroupId) -> Key {

@@ -12,12 +12,18 @@ pub mod cursor;
 pub mod data;
 pub mod directory;
 pub mod document;
+pub mod era;
 pub mod error;
+pub mod heartbeat;
 pub mod ids;
 pub mod keys;
+pub mod layout;
 pub mod page;
+pub mod receipts;
+pub mod removal;
 pub mod repairs;
 pub mod replicas;
+pub mod scrub;
 pub mod sharing;
 
 use std::sync::Arc;
@@ -58,13 +64,22 @@ pub struct Store {
     client: Client,
     tables: Arc<Tables>,
     rules: Arc<sharing::RulesCache>,
+    contracts: Arc<sharing::ContractsCache>,
     rosters: Arc<directory::RosterCache>,
+    layouts: Arc<directory::LayoutCache>,
 }
 
 impl Store {
     /// The data plane over a client and its tables.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables: Arc::new(tables), rules: Arc::default(), rosters: Arc::default() }
+        Self {
+            client,
+            tables: Arc::new(tables),
+            rules: Arc::default(),
+            contracts: Arc::default(),
+            rosters: Arc::default(),
+            layouts: Arc::default(),
+        }
     }
 
     /// The underlying client.

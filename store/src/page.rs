@@ -107,12 +107,30 @@ impl Window {
 
 /// Merges several ordered lists into one page: the first `limit` of all, by their sort texts.
 pub(crate) fn merge<T>(lists: Vec<(Vec<(String, T)>, bool)>, window: &Window) -> Page<T> {
+    merge_preferring(lists, window, |_, _| false)
+}
+
+/// Merges lists that may have entries of the same sort text, of which only one shall be on the page: the one that was
+/// found first, unless the other is preferred to it.
+pub(crate) fn merge_preferring<T>(
+    lists: Vec<(Vec<(String, T)>, bool)>,
+    window: &Window,
+    preferred: impl Fn(&T, &T) -> bool,
+) -> Page<T> {
     let mut more = lists.iter().any(|(_, more)| *more);
     let mut all: Vec<(String, T)> = lists.into_iter().flat_map(|(list, _)| list).collect();
     match window.direction {
         Direction::Asc => all.sort_by(|a, b| a.0.cmp(&b.0)),
         Direction::Desc => all.sort_by(|a, b| b.0.cmp(&a.0)),
     }
+    // Before the page is cut: two of the same text must not end up on two pages.
+    all.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same && preferred(&next.1, &kept.1) {
+            std::mem::swap(next, kept);
+        }
+        same
+    });
     more |= all.len() > window.limit;
     all.truncate(window.limit);
     let next = if more { all.last().map(|(sort, _)| sort.clone()) } else { None };
@@ -140,6 +158,18 @@ mod tests {
         assert!(inside(at("2014-01-01T00:00:00Z", 0)) && inside(at("2014-01-01T23:59:59.999Z", u64::MAX)));
         assert!(!inside(at("2013-12-31T23:59:59.999Z", u64::MAX)) && !inside(at("2014-01-02T00:00:00Z", 0)));
         assert_eq!(window(Some("2014-01-02T00:00:00Z"), Some("2014-01-01T00:00:00Z")).bounds("p#"), None);
+    }
+
+    #[test]
+    fn of_two_entries_of_the_same_place_the_preferred_one_is_on_the_page_and_the_other_on_none() {
+        let list = |entries: &[(&str, u8)]| {
+            (entries.iter().map(|(sort, value)| ((*sort).to_owned(), *value)).collect::<Vec<_>>(), false)
+        };
+        let lists = || vec![list(&[("a", 1), ("b", 1), ("c", 9)]), list(&[("b", 2), ("c", 3)])];
+        let page = merge_preferring(lists(), &window(None, None), |next, kept| next > kept);
+        assert_eq!((page.items, page.next.as_deref()), (vec![1, 2], Some("b")));
+        let all = Window { limit: 9, ..window(None, None) };
+        assert_eq!(merge_preferring(lists(), &all, |next, kept| next > kept).items, [1, 2, 9]);
     }
 
     #[test]

@@ -4,23 +4,33 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
 use domain::datatype::DataType;
-use domain::id::{DriveId, GroupId, ItemId, Name};
+use domain::id::{DriveId, GroupId, ItemId};
 use domain::replication::{Decision, Order, ReplicaKey, ReplicaRow};
 use domain::time::Timestamp;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, EXPIRES};
-use crate::page::{Page, Window, merge};
+use crate::layout::Layout;
+use crate::page::{Page, Window, merge_preferring};
 
-const ORDER: &str = "ord";
+pub(crate) const ORDER: &str = "ord";
 const BODY: &str = "body";
 /// Statements in one call.
-const BATCH: usize = 25;
+pub(crate) const BATCH: usize = 25;
 /// How long a tombstone stays: well beyond the day that the stream can still repeat what it buries.
 pub const TOMBSTONE_DAYS: i64 = 7;
+
+/// Of two copies at the same place, whether the one is to be believed rather than the other: the later one, and what
+/// cannot be read rather than what an unreadable one may have buried.
+fn overtakes(one: &Result<ReplicaRow>, other: &Result<ReplicaRow>) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => one.order > other.order,
+        (Err(_), Ok(_)) => true,
+        (_, Err(_)) => false,
+    }
+}
 
 /// What applying decisions did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,7 +110,7 @@ fn insert_statement(
     statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", places.join(",")), values)
 }
 
-fn statement(text: String, values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {
+pub(crate) fn statement(text: String, values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {
     BatchStatementRequest::builder()
         .statement(text)
         .set_parameters(Some(values))
@@ -145,9 +155,9 @@ impl Store {
                 writes.iter().map(|write| write.statement(&self.tables.replicas)).collect::<Result<_>>()?;
             for (write, refused) in writes.iter().zip(self.batch_statements(statements).await?) {
                 match refused {
-                    None => applied.written += 1,
-                    Some(StoreError::Condition | StoreError::Busy(_)) => open.push(write),
-                    Some(error) => return Err(error),
+                    Ok(_) => applied.written += 1,
+                    Err(StoreError::Condition | StoreError::Busy(_)) => open.push(write),
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -183,13 +193,16 @@ impl Store {
     pub async fn replicas(
         &self,
         group: &GroupId,
+        layout: &Layout,
         types: &[&DataType],
         window: &Window,
     ) -> Result<Page<Result<ReplicaRow>>> {
-        let reads = types.iter().map(|data_type| async move {
+        let partitions = types.iter().flat_map(|data_type| {
+            layout.shards().map(|shard| (*data_type, keys::replica_partition(group, &data_type.name, shard)))
+        });
+        let reads = partitions.map(|(data_type, partition)| async move {
             // Consistent: what was taken away in a request must be gone in the next one.
             let query = self.client.query().table_name(&self.tables.replicas).consistent_read(true);
-            let partition = keys::replica_partition(group, &data_type.name);
             let (rows, more) = window.read(query, &partition, "").await?;
             let rows = rows.iter().map(|row| {
                 let sort = attr::get_text(row, keys::SK).unwrap_or_default().to_owned();
@@ -197,85 +210,7 @@ impl Store {
             });
             Ok::<_, StoreError>((rows.collect::<Vec<_>>(), more))
         });
-        Ok(merge(futures::future::try_join_all(reads).await?, window))
-    }
-
-    /// Deletes the copies of these items that were written in the membership's epoch or an earlier one.
-    ///
-    /// # Errors
-    /// Those of the database; deleting all of them again is right.
-    pub async fn purge(
-        &self,
-        group: &GroupId,
-        drive: &DriveId,
-        items: &[(Name, ItemId)],
-        era: u16,
-        epoch: u64,
-    ) -> Result<usize> {
-        let below = Order { era, epoch: epoch + 1, version: 0, rule_revision: 0, dead: false }.to_string();
-        let statement_of = |(data_type, id): &(Name, ItemId)| {
-            let key = ReplicaKey {
-                group: group.clone(),
-                data_type: data_type.clone(),
-                id: id.clone(),
-                drive: drive.clone(),
-            };
-            let key = keys::replica(&key);
-            let text = format!("DELETE FROM \"{}\" WHERE pk=? AND sk=? AND {ORDER}<?", self.tables.replicas);
-            statement(text, vec![attr::text(key.pk), attr::text(key.sk), attr::text(&below)])
-        };
-        for chunk in items.chunks(BATCH) {
-            let statements = chunk.iter().map(statement_of).collect::<Result<Vec<_>>>()?;
-            for refused in self.batch_statements(statements).await?.into_iter().flatten() {
-                // A copy of a later membership stays.
-                if !matches!(refused, StoreError::Condition) {
-                    return Err(refused);
-                }
-            }
-        }
-        Ok(items.len())
-    }
-
-    /// Deletes a page of all copies of a deleted group, one type at a time; whether there may be more.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn purge_group(&self, group: &GroupId, document: &Document) -> Result<(usize, bool)> {
-        for data_type in document.data_types.keys() {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.tables.replicas)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", attr::text(keys::replica_partition(group, data_type)))
-                .projection_expression("pk, sk")
-                .limit(500)
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(sdk)?;
-            let rows = answer.items.unwrap_or_default();
-            if rows.is_empty() {
-                continue;
-            }
-            for chunk in rows.chunks(BATCH) {
-                let statements = chunk
-                    .iter()
-                    .filter_map(|row| Some(vec![row.get(keys::PK)?.clone(), row.get(keys::SK)?.clone()]))
-                    .map(|key| {
-                        statement(
-                            format!("DELETE FROM \"{}\" WHERE pk=? AND sk=?", self.tables.replicas),
-                            key,
-                        )
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                if let Some(error) = self.batch_statements(statements).await?.into_iter().flatten().next() {
-                    return Err(error);
-                }
-            }
-            return Ok((rows.len(), true));
-        }
-        Ok((0, false))
+        Ok(merge_preferring(futures::future::try_join_all(reads).await?, window, overtakes))
     }
 }
 

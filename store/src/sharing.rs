@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::id::{DriveId, GroupId};
-use domain::replication::{ProviderMembership, Rulebook};
-use domain::rules::{CompiledRules, compile};
+use domain::replication::{Former, ProviderMembership, Rulebook};
+use domain::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
 use domain::stack::RuleSet;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::directory::{GroupRow, provider_from_row};
+use crate::directory::GroupRow;
 use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys;
@@ -40,6 +40,31 @@ impl RulesCache {
     }
 }
 
+/// A membership's contract of one revision.
+type ContractKey = (GroupId, DriveId, u64, u32);
+
+/// Compiled contracts; like a revision of the rules, one of a contract never changes.
+#[derive(Debug, Default)]
+pub(crate) struct ContractsCache(Mutex<HashMap<ContractKey, Arc<CompiledContract>>>);
+
+impl ContractsCache {
+    pub(crate) fn get(&self, key: &ContractKey) -> Option<Arc<CompiledContract>> {
+        self.0.lock().ok()?.get(key).cloned()
+    }
+    pub(crate) fn put(&self, key: ContractKey, contract: Arc<CompiledContract>) {
+        if let Ok(mut map) = self.0.lock() {
+            if map.len() >= REMEMBERED {
+                map.clear();
+            }
+            map.insert(key, contract);
+        }
+    }
+}
+
+fn book_of(group: &GroupRow, document: &Document, rules: Arc<CompiledRules>) -> Rulebook {
+    Rulebook { revision: group.rule_revision, era: document.era, shards: group.shards, rules }
+}
+
 /// One group that a drive shares into.
 #[derive(Debug, Clone)]
 pub struct Outlet {
@@ -56,7 +81,8 @@ impl Store {
     /// Those of the database.
     pub async fn outlets(&self, drive: &DriveId, document: &Document) -> Result<Vec<Outlet>> {
         let rows = self.directory_rows(&keys::drive_partition(drive), "PROVIDES#").await?;
-        let memberships = rows.iter().map(provider_from_row).collect::<Result<Vec<_>>>()?;
+        let memberships =
+            rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<Vec<_>>>()?;
         let groups: Vec<&GroupId> = memberships.iter().map(|m| &m.group).collect();
         let groups = self.groups_by_id(&groups).await?;
         let mut outlets = Vec::with_capacity(memberships.len());
@@ -73,10 +99,62 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
-            let book = Rulebook { revision: group.rule_revision, era: document.era, rules };
+            let book = book_of(group, document, rules);
             outlets.push(Outlet { membership, book });
         }
         Ok(outlets)
+    }
+
+    /// The rules that a group's row names.
+    ///
+    /// # Errors
+    /// Those of [`Store::rules`].
+    pub async fn rulebook(&self, group: &GroupRow, document: &Document) -> Result<Rulebook> {
+        Ok(book_of(group, document, self.rules(&group.id, group.rule_revision, document).await?))
+    }
+
+    /// All the terms that copies of a membership may be of besides those of now: every revision of the rules since
+    /// `rules_from`, with every one of the contracts.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn former_terms(
+        &self,
+        group: &GroupRow,
+        membership: &ProviderMembership,
+        rules_from: u32,
+        contracts: &[Contract],
+        document: &Document,
+    ) -> Result<Vec<Former>> {
+        let joined = membership.terms.joined;
+        let former = contracts.iter().map(|contract| {
+            let contract = CompiledContract::accepted(&document.data_types, contract.clone(), 0);
+            Terms { joined, contract: contract.into() }
+        });
+        let terms: Vec<Terms> = former.chain([membership.terms.clone()]).collect();
+        let mut all = Vec::new();
+        for revision in rules_from..=group.rule_revision {
+            let shards = self.shards_of(&group.id, revision).await?;
+            let rules = match self.rules(&group.id, revision, document).await {
+                // Rules that no function could use have written nothing.
+                Err(StoreError::Corrupt { .. }) => Arc::default(),
+                rules => rules?,
+            };
+            all.extend(terms.iter().map(|terms| Former {
+                rules: rules.clone(),
+                shards,
+                terms: terms.clone(),
+            }));
+        }
+        // The last one is the pair of now.
+        all.pop();
+        Ok(all)
+    }
+
+    async fn shards_of(&self, group: &GroupId, revision: u32) -> Result<u16> {
+        let row = self.directory_row(&keys::rules(group, revision)).await?;
+        let shards = row.map(|row| attr::get_number_opt(&row, "shards")).transpose();
+        Ok(shards.map_err(|what| StoreError::corrupt("directory", what))?.flatten().unwrap_or(1))
     }
 
     /// The rules of a group at a revision.

@@ -1,9 +1,10 @@
 //! What the journeys stand on: an emulator of their own, a stack each, people who sign in, and patience.
 //!
-//! *One emulator for each process of tests, one stack for each test.* Under `cargo test` all journeys of a program
-//! share an emulator and run side by side; under `cargo nextest` each journey is a process and has its own. Either way
-//! a stack's name is its isolation. A journey that harms the emulator starts one for itself. Emulators end with the
-//! process that started them, however it ends.
+//! *One emulator for each process of tests, and one stack for all journeys that leave it as it is.* Under `cargo test`
+//! the journeys of a program share both and run side by side; under `cargo nextest` each journey is a process and has
+//! its own. People, their drives and their groups are a journey's own, which is isolation enough. A journey that
+//! changes its stack deploys one for itself ([`World::new`]), and one that harms the emulator starts one for itself.
+//! Emulators end with the process that started them, however it ends.
 //!
 //! Nothing here waits for time to pass: [`until`] waits for a condition, and says which if it never holds.
 #![allow(
@@ -20,10 +21,12 @@ mod leftovers;
 mod patience;
 mod people;
 pub mod processes;
+mod tables;
 mod world;
 
 pub use emulator::Emulator;
 pub use leftovers::leftovers;
 pub use patience::{until, until_within};
 pub use people::Person;
+pub use tables::{Row, text};
 pub use world::{STACK, World, stack_yaml};

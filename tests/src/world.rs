@@ -9,10 +9,11 @@ use glucose_study::target::place;
 use provision::aws::Clients;
 use provision::error::Error;
 use provision::event::{Collected, Summary};
+use provision::resource::Outputs;
 use provision::session::{Applied, Approval, Options, Session, Target, apply, destroy};
 use provision::state::StateError;
 use provision::token::Pool;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::people::Person;
 use crate::{Emulator, until_within};
@@ -52,8 +53,12 @@ protection:
   pointInTimeRecovery: true
 ";
 
-/// Stacks that are up at once in one process: more would only wait for each other.
+/// Stacks of tests' own that are up at once in one process: more would only wait for each other.
 static PLACES: Semaphore = Semaphore::const_new(3);
+
+/// The stack that tests share: its name, and what its deployment gave.
+static SHARED: OnceCell<Outputs> = OnceCell::const_new();
+const SHARED_NAME: &str = "shared";
 
 /// The usual stack's file under a name.
 pub fn stack_yaml(name: &str) -> String {
@@ -72,39 +77,59 @@ pub struct World {
     pub clients: Clients,
     /// The emulator it is in.
     pub emulator: &'static Emulator,
-    _turn: SemaphorePermit<'static>,
+    /// What tells the people of tests apart that share the stack.
+    family: Option<String>,
+    _turn: Option<SemaphorePermit<'static>>,
 }
 
 impl World {
-    /// The usual stack, in the shared emulator.
+    /// The usual stack for a test that leaves it as it found it: all of them share one, each with people of its own.
+    /// That is isolation enough for whoever looks only at their own groups and drives.
+    pub async fn shared(family: &str) -> Self {
+        let emulator = Emulator::shared().await;
+        let deployed = async || {
+            let file = write_stack(emulator, SHARED_NAME, &stack_yaml(SHARED_NAME));
+            deploy(&options(emulator, &file)).await.outputs
+        };
+        let outputs = SHARED.get_or_init(deployed).await;
+        let world = Self::of(emulator, SHARED_NAME, outputs).await;
+        Self { family: Some(family.to_owned()), ..world }
+    }
+
+    /// The usual stack, in the shared emulator, for one test alone.
     pub async fn new(name: &str) -> Self {
         Self::with(Emulator::shared().await, name, &stack_yaml(name)).await
     }
 
-    /// A stack of this text.
+    /// A stack of this text, for one test alone.
     pub async fn with(emulator: &'static Emulator, name: &str, yaml: &str) -> Self {
         let turn = PLACES.acquire().await.unwrap();
         let file = write_stack(emulator, name, yaml);
-        let options = options(emulator, &file);
-        // Somebody who was killed may still hold the lock, for a minute.
-        let applied =
-            until_within(Duration::from_secs(150), "the stack's lock is free", async || {
-                match apply(&options, &Approval::Given).await {
-                    Err(Error::State(StateError::Held(_))) => None,
-                    Err(error) => told(&error),
-                    Ok(applied) => Some(applied),
-                }
-            })
-            .await;
-        let session = Session::open(&options).await.unwrap();
-        let place = place(&session, &applied.outputs, Pool::Local).unwrap();
+        let applied = deploy(&options(emulator, &file)).await;
+        Self { _turn: Some(turn), ..Self::of(emulator, name, &applied.outputs).await }
+    }
+
+    /// Connections are made anew for each test: they end with its runtime.
+    async fn of(emulator: &'static Emulator, name: &str, outputs: &Outputs) -> Self {
+        let file = stack_file(emulator, name);
+        let session = Session::open(&options(emulator, &file)).await.unwrap();
+        let place = place(&session, outputs, Pool::Local).unwrap();
         let clients = session.clients.clone();
-        Self { name: name.to_owned(), file, place, clients, emulator, _turn: turn }
+        Self { name: name.to_owned(), file, place, clients, emulator, family: None, _turn: None }
     }
 
     /// Somebody new, or the one of that name: signed in, with a profile.
     pub async fn person(&self, name: &str) -> Person {
-        Person::new(self.place.person(&address(name)).await.unwrap()).await
+        Person::new(self.place.person(&self.address(name)).await.unwrap()).await
+    }
+
+    /// An address for a name; one that is an address stays.
+    pub fn address(&self, name: &str) -> String {
+        match &self.family {
+            _ if name.contains('@') => name.to_owned(),
+            Some(family) => format!("{name}.{family}@example.org"),
+            None => format!("{name}@example.org"),
+        }
     }
 
     /// How `provision` is told about it.
@@ -136,18 +161,28 @@ impl World {
     }
 }
 
-/// An address for a name; one that is an address stays.
-fn address(name: &str) -> String {
-    if name.contains('@') { name.to_owned() } else { format!("{name}@example.org") }
+/// Applies a stack. Somebody who was killed may still hold its lock, for a minute.
+async fn deploy(options: &Options) -> Applied {
+    until_within(Duration::from_secs(150), "the stack's lock is free", async || {
+        match apply(options, &Approval::Given).await {
+            Err(Error::State(StateError::Held(_))) => None,
+            Err(error) => told(&error),
+            Ok(applied) => Some(applied),
+        }
+    })
+    .await
 }
 
 /// Puts a stack's file where its functions' source and its emulator are found from.
 pub fn write_stack(emulator: &Emulator, name: &str, yaml: &str) -> PathBuf {
-    let dir = emulator.dir.join(name);
-    std::fs::create_dir_all(&dir).unwrap();
-    let file = dir.join("stack.yaml");
+    let file = stack_file(emulator, name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, yaml).unwrap();
     file
+}
+
+fn stack_file(emulator: &Emulator, name: &str) -> PathBuf {
+    emulator.dir.join(name).join("stack.yaml")
 }
 
 /// How `provision` is told about a stack's file.

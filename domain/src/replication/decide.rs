@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::order::{MOST, Order};
+use super::shard::Shard;
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
 use crate::rules::{CompiledRules, Question, Terms};
@@ -29,6 +30,8 @@ pub struct Rulebook {
     pub revision: u32,
     /// Grows after a restore.
     pub era: u16,
+    /// Over how many partitions the copies of a type are spread; it changes with the revision only.
+    pub shards: u16,
     /// The rules; shared, because every batch asks them.
     pub rules: Arc<CompiledRules>,
 }
@@ -56,6 +59,8 @@ pub struct ReplicaKey {
     pub group: GroupId,
     /// The data type.
     pub data_type: Name,
+    /// The partition among those of the group and type.
+    pub shard: Shard,
     /// The item's identifier, which begins with its time.
     pub id: ItemId,
     /// The provider's drive.
@@ -96,7 +101,7 @@ pub const CLOCK_SLACK: i64 = 60_000;
 /// The trouble is an item that was deleted while the drive was not a member. No tombstone was left for it, so a late
 /// record of its creation would bring it back to a membership that began after its end. What was written clearly
 /// after the join has every later deletion's tombstone against it.
-pub fn must_ask_source(written: Option<Timestamp>, terms: Terms) -> bool {
+pub fn must_ask_source(written: Option<Timestamp>, terms: &Terms) -> bool {
     written.is_none_or(|written| written < terms.joined.plus_millis(CLOCK_SLACK))
 }
 
@@ -107,19 +112,10 @@ pub fn decide(change: &Change<'_>, membership: &ProviderMembership, book: &Ruleb
         // The version after the last: no write of the item itself can ever reach it.
         Change::Deleted { id, data_type, version } => (*id, *data_type, version.saturating_add(1).min(MOST)),
     };
-    let key = || ReplicaKey {
-        group: membership.group.clone(),
-        data_type: data_type.clone(),
-        id: id.clone(),
-        drive: membership.drive.clone(),
-    };
-    let order =
-        |dead| Order { era: book.era, epoch: membership.epoch, version, rule_revision: book.revision, dead };
+    let place = Place { id, data_type, version, membership, book };
     if let Change::Present(item) = change {
-        let question =
-            Question { data_type, time: item.time(), fields: &item.fields, terms: membership.terms };
-        if let Some(fields) = book.rules.replica(question) {
-            return Decision::Write { key: key(), order: order(false), fields, expires: item.expires };
+        if let Some(fields) = book.rules.replica(question(item, &membership.terms)) {
+            return place.write(fields, item.expires);
         }
         if version <= 1 {
             return Decision::Nothing;
@@ -130,5 +126,49 @@ pub fn decide(change: &Change<'_>, membership: &ProviderMembership, book: &Ruleb
     if !book.rules.covers(data_type) && book.revision <= 1 {
         return Decision::Nothing;
     }
-    Decision::Bury { key: key(), order: order(true) }
+    place.bury()
+}
+
+pub(super) fn question<'a>(item: &'a Item, terms: &'a Terms) -> Question<'a> {
+    Question { data_type: &item.data_type, time: item.time(), fields: &item.fields, terms }
+}
+
+/// A version of an item, in a group.
+pub(super) struct Place<'a> {
+    pub(super) id: &'a ItemId,
+    pub(super) data_type: &'a Name,
+    pub(super) version: u64,
+    pub(super) membership: &'a ProviderMembership,
+    pub(super) book: &'a Rulebook,
+}
+
+impl Place<'_> {
+    fn key(&self) -> ReplicaKey {
+        ReplicaKey {
+            group: self.membership.group.clone(),
+            data_type: self.data_type.clone(),
+            shard: Shard::of_item(self.id, self.book.shards),
+            id: self.id.clone(),
+            drive: self.membership.drive.clone(),
+        }
+    }
+
+    fn order(&self, dead: bool) -> Order {
+        Order {
+            era: self.book.era,
+            epoch: self.membership.epoch,
+            version: self.version,
+            rule_revision: self.book.revision,
+            contract_revision: self.membership.terms.contract.revision,
+            dead,
+        }
+    }
+
+    pub(super) fn write(&self, fields: Fields, expires: Option<Timestamp>) -> Decision {
+        Decision::Write { key: self.key(), order: self.order(false), fields, expires }
+    }
+
+    pub(super) fn bury(&self) -> Decision {
+        Decision::Bury { key: self.key(), order: self.order(true) }
+    }
 }

@@ -5,13 +5,19 @@
 
 mod decide;
 mod order;
+mod revise;
 mod roster;
+mod shard;
 
 pub use decide::{
     CLOCK_SLACK, Change, Decision, ProviderMembership, ReplicaKey, Rulebook, decide, must_ask_source,
 };
 pub use order::{InvalidOrder, Order};
+pub use revise::{Former, revise};
 pub use roster::{ProviderTerms, ReplicaRow, Roster, shown};
+pub use shard::Shard;
 
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod tests;

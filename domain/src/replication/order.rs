@@ -15,12 +15,14 @@ pub struct Order {
     pub version: u64,
     /// The revision of the group's rules that decided.
     pub rule_revision: u32,
+    /// The revision of the provider's contract that decided.
+    pub contract_revision: u32,
     /// Whether the copy is gone. Last, so that of two writes for the same version the one that hides wins.
     pub dead: bool,
 }
 
 /// Characters of a stored order.
-const WIDTH: usize = 4 + 12 + 12 + 8 + 1;
+const WIDTH: usize = 4 + 12 + 12 + 8 + 8 + 1;
 /// The greatest epoch or version that fits: 48 bits.
 pub(crate) const MOST: u64 = (1 << 48) - 1;
 
@@ -29,15 +31,23 @@ pub(crate) const MOST: u64 = (1 << 48) - 1;
 #[error("`{0}` is not the order of a replica")]
 pub struct InvalidOrder(pub String);
 
+impl Order {
+    /// What is below every order of this era and epoch or a later one.
+    pub fn floor(era: u16, epoch: u64) -> Self {
+        Self { era, epoch, version: 0, rule_revision: 0, contract_revision: 0, dead: false }
+    }
+}
+
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:04x}{:012x}{:012x}{:08x}{}",
+            "{:04x}{:012x}{:012x}{:08x}{:08x}{}",
             self.era,
             self.epoch.min(MOST),
             self.version.min(MOST),
             self.rule_revision,
+            self.contract_revision,
             u8::from(self.dead)
         )
     }
@@ -60,7 +70,8 @@ impl std::str::FromStr for Order {
             epoch: part(4, 16)?,
             version: part(16, 28)?,
             rule_revision: part(28, 36)?.try_into().map_err(|_| bad())?,
-            dead: match part(36, 37)? {
+            contract_revision: part(36, 44)?.try_into().map_err(|_| bad())?,
+            dead: match part(44, 45)? {
                 0 => false,
                 1 => true,
                 _ => return Err(bad()),

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::Rulebook;
 use super::order::Order;
 use crate::id::{DriveId, ItemId, Name, UserId};
-use crate::rules::{CompiledRules, Question, Terms};
+use crate::rules::{Question, Terms};
 use crate::time::Timestamp;
 use crate::value::Fields;
 
 /// A provider as readers need to know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderTerms {
     /// Its membership's epoch.
     pub epoch: u64,
@@ -50,16 +51,25 @@ pub struct ReplicaRow {
 /// What a consumer sees of a copy: the guard on every read.
 ///
 /// An allow-list that needs no timer and fails closed: the provider must be in the roster *with the epoch that wrote
-/// the copy*, the copy must be alive and within its retention, and the rules of *now* must still select it.
-pub fn shown(row: &ReplicaRow, roster: &Roster, rules: &CompiledRules, now: Timestamp) -> Option<Fields> {
-    let provider = roster.providers.get(&row.drive)?;
-    if provider.epoch != row.order.epoch || row.order.dead || row.expires.is_some_and(|end| end <= now) {
+/// the copy*, the copy must be alive and within its retention, and the rules and the contract of *now* must still
+/// select it.
+pub fn shown(row: &ReplicaRow, roster: &Roster, book: &Rulebook, now: Timestamp) -> Option<Fields> {
+    let ProviderTerms { epoch, terms } = roster.providers.get(&row.drive)?;
+    if *epoch != row.order.epoch || row.order.dead || row.expires.is_some_and(|end| end <= now) {
         return None;
     }
-    rules.visible(Question {
+    // A copy of other terms may lack a field because nobody asked for it then. A condition such as
+    // `!(resource has note)` would take that for the item having none: hidden until the copy is written anew.
+    let current = (row.order.rule_revision, row.order.contract_revision);
+    if current != (book.revision, terms.contract.revision)
+        && book.rules.asked(&row.data_type, terms).iter().any(|field| !row.fields.contains_key(*field))
+    {
+        return None;
+    }
+    book.rules.visible(Question {
         data_type: &row.data_type,
         time: row.id.time(),
         fields: &row.fields,
-        terms: provider.terms,
+        terms,
     })
 }

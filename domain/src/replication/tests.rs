@@ -12,8 +12,15 @@ use crate::stack::RuleSet;
 use crate::time::Timestamp;
 
 fn order() -> impl Strategy<Value = Order> {
-    (any::<u16>(), 0..=order::MOST, 0..=order::MOST, any::<u32>(), any::<bool>()).prop_map(
-        |(era, epoch, version, rule_revision, dead)| Order { era, epoch, version, rule_revision, dead },
+    (any::<u16>(), 0..=order::MOST, 0..=order::MOST, any::<u32>(), any::<u32>(), any::<bool>()).prop_map(
+        |(era, epoch, version, rule_revision, contract_revision, dead)| Order {
+            era,
+            epoch,
+            version,
+            rule_revision,
+            contract_revision,
+            dead,
+        },
     )
 }
 
@@ -44,11 +51,11 @@ fn glucose() -> BTreeMap<Name, DataType> {
 fn book(when: &str, revision: u32) -> Rulebook {
     let rules: RuleSet =
         serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}])).unwrap();
-    Rulebook { revision, era: 0, rules: compile(&glucose(), &rules).unwrap().into() }
+    Rulebook { revision, era: 0, shards: 1, rules: compile(&glucose(), &rules).unwrap().into() }
 }
 
 fn empty_book(revision: u32) -> Rulebook {
-    Rulebook { revision, era: 0, rules: compile(&glucose(), &RuleSet::default()).unwrap().into() }
+    Rulebook { revision, era: 0, shards: 1, rules: compile(&glucose(), &RuleSet::default()).unwrap().into() }
 }
 
 fn membership(epoch: u64) -> ProviderMembership {
@@ -56,7 +63,7 @@ fn membership(epoch: u64) -> ProviderMembership {
         group: GroupId::from_bits(1),
         drive: DriveId::from_bits(2),
         epoch,
-        terms: Terms { joined: Timestamp::from_millis(0) },
+        terms: Terms::of_everything(Timestamp::from_millis(0)),
     }
 }
 
@@ -126,14 +133,15 @@ fn seen(row_epoch: u64, dead: bool, roster_epoch: Option<u64>, when: &str, expir
         data_type: copied.data_type.clone(),
         id: copied.id.clone(),
         drive: copied.drive.clone(),
-        order: Order { era: 0, epoch: row_epoch, version: 1, rule_revision: 1, dead },
+        order: Order { version: 1, rule_revision: 1, dead, ..Order::floor(0, row_epoch) },
         fields: copied.fields.clone(),
         expires: expires.map(Timestamp::from_millis),
     };
-    let terms = Terms { joined: Timestamp::from_millis(0) };
-    let providers = roster_epoch.map(|epoch| (copied.drive.clone(), ProviderTerms { epoch, terms }));
+    let terms = Terms::of_everything(Timestamp::from_millis(0));
+    let providers =
+        roster_epoch.map(|epoch| (copied.drive.clone(), ProviderTerms { epoch, terms: terms.clone() }));
     let roster = Roster { providers: providers.into_iter().collect(), ..Roster::default() };
-    shown(&row, &roster, &book(when, 1).rules, Timestamp::from_millis(1000)).is_some()
+    shown(&row, &roster, &book(when, 1), Timestamp::from_millis(1000)).is_some()
 }
 
 #[test]

@@ -6,9 +6,11 @@
 //! condition that errors (an overflow, a field that is not there) does not select.
 
 mod compile;
+mod contract;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, PolicySet, Request,
@@ -16,6 +18,7 @@ use cedar_policy::{
 };
 
 pub use compile::{RuleError, RulePart, compile};
+pub use contract::{CompiledContract, Contract, ContractError};
 pub use schema::{is_usable_name, schema_json};
 
 use crate::id::Name;
@@ -48,10 +51,19 @@ struct TypeRule {
 }
 
 /// What one provider's membership adds to the group's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// When the provider joined: history windows end there.
     pub joined: Timestamp,
+    /// What the provider allows.
+    pub contract: Arc<CompiledContract>,
+}
+
+impl Terms {
+    /// The terms of a provider who allows all that the rules select.
+    pub fn of_everything(joined: Timestamp) -> Self {
+        Self { joined, contract: CompiledContract::open() }
+    }
 }
 
 /// An item as a question to the rules.
@@ -64,7 +76,7 @@ pub struct Question<'a> {
     /// Its fields, or those that a replica carries.
     pub fields: &'a Fields,
     /// What its provider's membership adds.
-    pub terms: Terms,
+    pub terms: &'a Terms,
 }
 
 impl CompiledRules {
@@ -78,25 +90,49 @@ impl CompiledRules {
         self.types.contains_key(data_type)
     }
 
-    /// The earliest time an item of this type can have and still be shared by a provider who joined then; none if
-    /// no rule is about the type or all of them share nothing from before.
-    pub fn reaches_back_to(&self, data_type: &Name, terms: Terms) -> Option<Timestamp> {
-        self.types.get(data_type)?.rules.iter().map(|rule| bound(rule.history, terms)).min()
+    /// The earliest time an item of this type can have and still be shared on these terms; none if no rule is about
+    /// the type.
+    pub fn reaches_back_to(&self, data_type: &Name, terms: &Terms) -> Option<Timestamp> {
+        let earliest = self.types.get(data_type)?.rules.iter().map(|rule| bound(rule.history, terms)).min();
+        earliest.max(terms.contract.written().from)
+    }
+
+    /// The fields of a data type that consumers may come to see; none if it shows them all.
+    pub fn fields(&self, data_type: &Name) -> Option<BTreeSet<&Name>> {
+        let rules = self.types.get(data_type).map(|types| types.rules.as_slice()).unwrap_or_default();
+        let each: Option<Vec<_>> = rules.iter().map(|rule| rule.fields.as_ref()).collect();
+        each.map(|sets| sets.into_iter().flatten().collect())
+    }
+
+    /// The fields of a data type that some condition looks at, of the rules or of the contract: what a copy carries
+    /// besides what it shows, so that readers can ask again.
+    pub fn asked<'a>(&'a self, data_type: &Name, terms: &'a Terms) -> BTreeSet<&'a Name> {
+        self.own_asked(data_type).chain(terms.contract.asked(data_type)).collect()
+    }
+
+    fn own_asked(&self, data_type: &Name) -> impl Iterator<Item = &Name> {
+        self.types.get(data_type).into_iter().flat_map(|rules| &rules.asked)
     }
 
     /// What consumers see of the item: the fields of every rule that selects it, or nothing if none does.
     pub fn visible(&self, question: Question<'_>) -> Option<Fields> {
-        let rules = self.types.get(question.data_type)?;
-        let selecting = rules.selecting(question)?;
+        let (_, selecting) = self.selecting(question)?;
         Some(question.fields.iter().filter(|(name, _)| shows(&selecting, name)).map(own).collect())
     }
 
     /// What the group's copy of the item carries: what consumers see, and what the conditions ask.
     pub fn replica(&self, question: Question<'_>) -> Option<Fields> {
+        let (_, selecting) = self.selecting(question)?;
+        let asked = self.asked(question.data_type, question.terms);
+        let carried = |name: &Name| shows(&selecting, name) || asked.contains(name);
+        Some(question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect())
+    }
+
+    /// The rules that select the item, if its provider's contract allows it.
+    fn selecting(&self, question: Question<'_>) -> Option<(&TypeRules, Vec<&TypeRule>)> {
         let rules = self.types.get(question.data_type)?;
         let selecting = rules.selecting(question)?;
-        let carried = |name: &Name| shows(&selecting, name) || rules.asked.contains(name);
-        Some(question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect())
+        question.terms.contract.allows(question).then_some((rules, selecting))
     }
 }
 
@@ -109,7 +145,7 @@ fn shows(selecting: &[&TypeRule], name: &Name) -> bool {
 }
 
 /// The earliest item time that a history window lets through.
-fn bound(history: History, terms: Terms) -> Timestamp {
+fn bound(history: History, terms: &Terms) -> Timestamp {
     match history {
         History::None => terms.joined,
         History::All => Timestamp::from_millis(i64::MIN),

@@ -37,14 +37,14 @@ fn item(json: serde_json::Value) -> (Name, Fields, Timestamp) {
 }
 
 fn joined(text: &str) -> Terms {
-    Terms { joined: Timestamp::parse(text).unwrap() }
+    Terms::of_everything(Timestamp::parse(text).unwrap())
 }
 
 fn seen(rules_json: serde_json::Value, item_json: serde_json::Value) -> Option<serde_json::Value> {
     let compiled = compile(&types(), &rules(rules_json)).unwrap();
     let (data_type, fields, time) = item(item_json);
-    let question =
-        Question { data_type: &data_type, time, fields: &fields, terms: joined("2020-01-01T00:00:00Z") };
+    let terms = joined("2020-01-01T00:00:00Z");
+    let question = Question { data_type: &data_type, time, fields: &fields, terms: &terms };
     let seen = compiled.visible(question).map(|f| crate::value::fields_to_json(&f).into());
     // What a reader concludes from the replica is what the source would have said.
     let replica = compiled.replica(question);

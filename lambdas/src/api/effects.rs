@@ -68,7 +68,7 @@ fn visible(outlet: &Outlet, item: &Item) -> Option<Fields> {
         data_type: &item.data_type,
         time: item.time(),
         fields: &item.fields,
-        terms: outlet.membership.terms,
+        terms: &outlet.membership.terms,
     })
 }
 

@@ -5,8 +5,7 @@
 
 use domain::datatype::DataType;
 use domain::id::GroupId;
-use domain::replication::{ReplicaRow, Roster, shown};
-use domain::rules::CompiledRules;
+use domain::replication::{ReplicaRow, Roster, Rulebook, shown};
 use domain::value::{Fields, fields_to_json};
 use serde_json::{Value as Json, json};
 use store::directory::Caller;
@@ -32,14 +31,18 @@ impl Call<'_> {
         let id = self.group_id()?;
         let paging = Paging::of_items(self, &[caller.user.as_str(), id.as_str(), about])?;
         // In parallel: the copies are no use without the group's row, but waiting for it first would double the time.
+        let guess = self.store().guessed_layout(&id);
         let (group, page) =
-            futures::join!(self.live_group(&id), self.store().replicas(&id, types, &paging.window));
+            futures::join!(self.live_group(&id), self.store().replicas(&id, &guess, types, &paging.window));
         let group = group?;
-        let roster = self.store().roster(&group).await?;
+        let roster = self.store().roster(&group, self.document()).await?;
         must_consume(&roster, &caller)?;
-        let page = page?;
-        let rules = self.store().rules(&group.id, group.rule_revision, self.document()).await?;
-        let items = self.guarded(&id, page.items, &roster, &rules);
+        let page = match guess == group.layout {
+            true => page?,
+            false => self.store().replicas(&id, &group.layout, types, &paging.window).await?,
+        };
+        let book = self.store().rulebook(&group, self.document()).await?;
+        let items = self.guarded(&id, page.items, &roster, &book);
         Ok(paging.answer_sized(self, items, page.next))
     }
 
@@ -49,14 +52,14 @@ impl Call<'_> {
         group: &GroupId,
         rows: Vec<StoreResult<ReplicaRow>>,
         roster: &Roster,
-        rules: &CompiledRules,
+        book: &Rulebook,
     ) -> Vec<(String, Json)> {
         let mut unreadable = 0_usize;
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             match row {
                 Ok(row) => {
-                    if let Some(fields) = shown(&row, roster, rules, self.now) {
+                    if let Some(fields) = shown(&row, roster, book, self.now) {
                         items.push((position(&row), shared_json(&row, &fields)));
                     }
                 }

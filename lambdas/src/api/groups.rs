@@ -61,7 +61,7 @@ impl Call<'_> {
     /// Where the caller stands in the group that the path names. For strangers there is no such group.
     pub(super) async fn standing(&self, caller: &Caller) -> Result<Standing, Problem> {
         let group = self.live_group(&self.group_id()?).await?;
-        let roster = self.store().roster(&group).await?;
+        let roster = self.store().roster(&group, self.document()).await?;
         let roles = roles_in(&roster, caller);
         if roles.is_empty() {
             return Err(Problem::not_found("group"));
@@ -88,7 +88,7 @@ impl Call<'_> {
         }
         let id = ids::group();
         let rules = &self.document().group_defaults;
-        let group = NewGroup { id: id.clone(), name, rules, owner: Some(&caller.user) };
+        let group = NewGroup { id: id.clone(), name, rules, shards: 1, owner: Some(&caller.user) };
         self.store().create_group(&group, self.now).await?;
         let body = json!({
             "id": id.as_str(), "name": name, "created": self.now.to_string(), "roles": [Role::Owner.as_str()],

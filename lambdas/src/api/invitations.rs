@@ -145,7 +145,13 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let invitation = self.my_invitation(&caller).await?;
-        let acceptance = self.store().accept(&invitation, &caller, self.now).await;
+        let joining = self.joining()?;
+        if invitation.role != Role::Provider && joining.says_something() {
+            let why = "only providers say what they share; send no body";
+            return Err(Problem::invalid([Mistake::at("contract", why)]));
+        }
+        let contract = self.joining_contract(joining)?;
+        let acceptance = self.store().accept(&invitation, &caller, &contract, self.now).await;
         let Acceptance { job, .. } = acceptance.map_err(|error| match error {
             StoreError::Conflict(detail) => Problem::conflict("not-acceptable", detail),
             error => error.into(),
@@ -186,7 +192,7 @@ impl Call<'_> {
     }
 
     /// The invitation that the path names, if it is for the caller; for anybody else it is not there.
-    async fn my_invitation(&self, caller: &Caller) -> Result<Invitation, Problem> {
+    pub(super) async fn my_invitation(&self, caller: &Caller) -> Result<Invitation, Problem> {
         let gone = || Problem::not_found("invitation");
         let group = GroupId::parse(self.variable("group_id")).map_err(|_| gone())?;
         let id = InvitationId::parse(self.variable("invitation_id")).map_err(|_| gone())?;

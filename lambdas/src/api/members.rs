@@ -2,7 +2,7 @@
 
 use domain::id::{DriveId, UserId};
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, GroupRow, Job, JobKind, Leaving, Member, MemberId, Role};
+use store::directory::{Caller, Departure, GroupRow, Job, JobKind, Leaving, Member, MemberId, Role};
 use store::{StoreError, ids};
 
 use super::groups::names;
@@ -109,9 +109,9 @@ impl Call<'_> {
     async fn leaving(&self, group: &GroupRow, going: &Going) -> Result<Leaving, Problem> {
         let mut leaving = Leaving::default();
         if let Some(drive) = &going.drive
-            && let Some(membership) = self.store().provider(&group.id, drive).await?
+            && let Some(membership) = self.store().provider(&group.id, drive, self.document()).await?
         {
-            let kind = JobKind::Purge { drive: drive.clone(), epoch: membership.epoch };
+            let kind = JobKind::Purge(Departure::of(&membership, group.rule_revision));
             leaving.provider = Some((membership, Job::new(ids::job(), group.id.clone(), kind, self.now)));
         }
         if let Some((user, role)) = &going.user

@@ -4,6 +4,7 @@
 //! that tests, simulations and benchmarks drive the very code that is deployed.
 
 mod auth;
+mod contracts;
 mod data;
 mod data_batch;
 mod data_update;
@@ -14,6 +15,7 @@ mod groups;
 mod invitations;
 mod members;
 mod paging;
+mod preview;
 pub mod request;
 pub mod response;
 pub mod start;
@@ -168,6 +170,10 @@ impl<'a> Call<'a> {
             Operation::ListGroupInvitations => Box::pin(self.list_group_invitations()),
             Operation::CreateInvitation => Box::pin(self.create_invitation()),
             Operation::AcceptInvitation => Box::pin(self.accept_invitation()),
+            Operation::PreviewInvitation => Box::pin(self.preview_invitation()),
+            Operation::GetContract => Box::pin(self.get_contract()),
+            Operation::ReplaceContract => Box::pin(self.replace_contract()),
+            Operation::ListReceipts => Box::pin(self.list_receipts()),
             Operation::DeclineInvitation => Box::pin(self.decline_invitation()),
         }
     }

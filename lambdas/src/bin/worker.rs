@@ -6,14 +6,15 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambdas::invocation::deadline;
 use lambdas::queue::SqsJobs;
 use lambdas::startup::Base;
-use lambdas::worker::Worker;
+use lambdas::worker::{Pace, Worker};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let base = Base::read()?;
     let queue = Arc::new(SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?));
-    let worker = &Worker::new(base.store.clone(), base.document().await?, queue);
+    let pace = Pace::new(base.settings.writes_per_second);
+    let worker = &Worker::new(base.store.clone(), base.document().await?, queue, pace);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         worker.handle(&event.payload, deadline(&event.context)).await.inspect_err(|error| {
             tracing::error!(%error, "the job has to be taken up again");

@@ -7,6 +7,8 @@ mod access;
 #[cfg(test)]
 mod batch;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod group_data;
@@ -22,6 +24,10 @@ mod logs;
 mod members;
 #[cfg(test)]
 mod profile;
+#[cfg(test)]
+mod scrubber;
+#[cfg(test)]
+mod shards;
 #[cfg(test)]
 mod userinfo;
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
-use domain::replication::{Change, decide};
+use domain::replication::{Change, ReplicaRow, decide};
 use domain::routes::Scope;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -14,10 +15,12 @@ use lambdas::api::userinfo::{UserInfo, UserInfoError};
 use lambdas::api::{Api, Request, Response};
 use lambdas::queue::{Jobs, NotSent};
 use lambdas::settings::ApiSettings;
+use lambdas::worker::{Pace, Worker};
 use serde_json::{Value as Json, json};
 use store::cursor::CursorKey;
 use store::directory::Job;
 use store::document::Document;
+use store::layout::Layout;
 use store::{Store, Tables};
 
 pub const ISSUER: &str = "https://pool.example.org/p";
@@ -34,7 +37,7 @@ pub struct Queue {
 struct FakeJobs(Arc<Mutex<Queue>>);
 
 impl Jobs for FakeJobs {
-    fn send<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), NotSent>> {
+    fn send_after<'a>(&'a self, job: &'a Job, _: Duration) -> BoxFuture<'a, Result<(), NotSent>> {
         let mut queue = self.0.lock().unwrap();
         if queue.broken {
             return Box::pin(std::future::ready(Err(NotSent)));
@@ -177,8 +180,56 @@ impl World {
         self.store.apply(&decisions, self.now()).await.unwrap();
     }
 
+    /// Lets a group share these: everything of every reading, say.
+    pub async fn rules(&self, group: &str, rules: Json, shards: u16) -> Job {
+        let row = self.store.group(&GroupId::parse(group).unwrap()).await.unwrap();
+        let rules = serde_json::from_value(rules).unwrap();
+        self.store.change_rules(&row, &rules, shards, self.now()).await.unwrap()
+    }
+
+    /// Works off the queue of jobs until it is empty, and tells how many copies that changed.
+    pub async fn work(&self) -> u64 {
+        let mut changed = 0;
+        loop {
+            let next = {
+                let mut queue = self.queue.lock().unwrap();
+                if queue.sent.is_empty() { None } else { Some(queue.sent.remove(0)) }
+            };
+            let Some(job) = next else { return changed };
+            changed += self.work_on(&job).await;
+        }
+    }
+
+    /// What the job function does when a job is delivered.
+    pub async fn work_on(&self, job: &Job) -> u64 {
+        let queue = Arc::new(FakeJobs(self.queue.clone()));
+        let worker = Worker::new(self.store.clone(), self.document.clone(), queue, Pace::new(1_000_000));
+        let event = json!({"Records": [{"body": lambdas::queue::message(job)}]});
+        worker.handle(&event, Instant::now() + Duration::from_secs(900)).await.unwrap();
+        let after = self.store.job(&job.group, &job.id).await.unwrap();
+        if after.is_open() { 0 } else { after.changed }
+    }
+
+    /// Removes an item's row behind everybody's back.
+    pub async fn lose_item(&self, owner: &Person<'_>, id: &str) {
+        let drive = DriveId::parse(&owner.drive().await).unwrap();
+        let item = self.store.item(&drive, &ItemId::parse(id).unwrap(), &self.document).await.unwrap();
+        let key = store::keys::item(&drive, &item.data_type, &item.id);
+        let delete = self.store.client().delete_item().table_name("t-data");
+        delete.set_key(Some(store::attr::key_row(&key))).send().await.unwrap();
+    }
+
+    /// How many copies of a group are alive.
+    pub async fn live_replicas(&self, group: &str, data_type: &str) -> usize {
+        self.replicas(group, data_type).await.iter().filter(|row| !row.order.dead).count()
+    }
+
     /// How many rows the replicas of a group have, dead or alive.
     pub async fn replica_rows(&self, group: &str, data_type: &str) -> usize {
+        self.replicas(group, data_type).await.len()
+    }
+
+    async fn replicas(&self, group: &str, data_type: &str) -> Vec<ReplicaRow> {
         let types = [&self.document.data_types[&Name::parse(data_type).unwrap()]];
         let window = store::page::Window {
             from: None,
@@ -187,7 +238,9 @@ impl World {
             direction: store::page::Direction::Asc,
             after: None,
         };
-        self.store.replicas(&GroupId::parse(group).unwrap(), &types, &window).await.unwrap().items.len()
+        let group = GroupId::parse(group).unwrap();
+        let page = self.store.replicas(&group, &Layout::default(), &types, &window).await.unwrap();
+        page.items.into_iter().map(Result::unwrap).collect()
     }
 }
 
@@ -279,6 +332,9 @@ impl Person<'_> {
     }
     pub async fn patch(&self, target: &str, body: Json) -> Reply {
         self.call("PATCH", target, body).await
+    }
+    pub async fn put(&self, target: &str, body: Json) -> Reply {
+        self.call("PUT", target, body).await
     }
     pub async fn delete(&self, target: &str) -> Reply {
         self.call("DELETE", target, Json::Null).await

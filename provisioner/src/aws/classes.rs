@@ -89,6 +89,9 @@ const CLASSES: &[Class] = &[
     class("cloudwatchlogs", "", "OperationAbortedException", "", Conflict),
     class("apigatewayv2", "", "ConflictException", "already exists", AlreadyExists),
     class("apigatewayv2", "", "ConflictException", "", Conflict),
+    // EventBridge. What was just taken off a rule may be there a moment longer.
+    class("eventbridge", "", "ConcurrentModificationException", "", Conflict),
+    class("eventbridge", "DeleteRule", "ValidationException", "has targets", Conflict),
     // Everywhere.
     class("", "", "ResourceNotFoundException", "", NotFound),
     class("", "", "NotFoundException", "", NotFound),

@@ -93,6 +93,8 @@ clients! {
     lambda: aws_sdk_lambda,
     /// Queues.
     sqs: aws_sdk_sqs,
+    /// Schedules.
+    events: aws_sdk_eventbridge,
     /// User pools.
     cognito: aws_sdk_cognitoidentityprovider,
     /// HTTP APIs.

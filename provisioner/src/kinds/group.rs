@@ -87,7 +87,8 @@ impl Typed for Group {
         };
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
         if rules != want.rules {
-            store.change_rules(&group, &want.rules, now()).await.map_err(|error| failed(&error))?;
+            let changed = store.change_rules(&group, &want.rules, group.shards, now()).await;
+            hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
         if let Some(owner) =
@@ -126,7 +127,8 @@ async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, Aw
     let id = ids::group();
     let time = now();
     let owner = want.owner.as_deref().ok_or_else(|| lacking("the group's owner"))?;
-    let group = NewGroup { id: id.clone(), name: want.name.as_str(), rules: &want.rules, owner: None };
+    let group =
+        NewGroup { id: id.clone(), name: want.name.as_str(), rules: &want.rules, shards: 1, owner: None };
     let invitation = invitation(&id, &want.name, owner, time);
     store
         .create_declared_group(&group, &want.name, &invitation, time)

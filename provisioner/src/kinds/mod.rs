@@ -22,6 +22,7 @@ pub mod queue;
 pub mod resource_server;
 pub mod role;
 pub mod route;
+pub mod schedule;
 pub mod stackdoc;
 pub mod stage;
 pub mod table;
@@ -42,6 +43,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &function::Function,
         &mapping::Mapping,
         &permission::Permission,
+        &schedule::Schedule,
         &user_pool::UserPool,
         &user_pool_domain::UserPoolDomain,
         &resource_server::ResourceServer,

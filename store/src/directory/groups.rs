@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use domain::id::{DriveId, GroupId, Name, UserId};
-use domain::replication::{ProviderTerms, Roster};
-use domain::rules::Terms;
+use domain::id::{GroupId, Name, UserId};
+use domain::replication::{ProviderMembership, ProviderTerms, Roster};
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
 use super::invitations::Invitation;
-use super::jobs::{Job, JobKind};
+use super::jobs::{Job, JobKind, JobStatus};
 use super::members::{MEMBER_USER, owner_rows};
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
+use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
-use crate::keys;
+use crate::layout::Layout;
+use crate::{ids, keys};
 
 /// A group's own row: the one that everything about the group is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct GroupRow {
     pub roster_rev: u64,
     /// Which revision of its rules counts.
     pub rule_revision: u32,
+    /// Over how many partitions copies are written, at this revision.
+    pub shards: u16,
+    /// Over how many they may still lie.
+    pub layout: Layout,
     /// How many owners it has.
     pub owners: u32,
     /// When it was made.
@@ -48,6 +53,8 @@ pub struct NewGroup<'a> {
     pub name: &'a str,
     /// What it receives.
     pub rules: &'a RuleSet,
+    /// Over how many partitions its copies are spread.
+    pub shards: u16,
     /// Its first owner, if it already has one.
     pub owner: Option<&'a UserId>,
 }
@@ -63,12 +70,28 @@ impl GroupRow {
                 active: attr::get_text(row, "state")? == "active",
                 roster_rev: attr::get_number(row, "rosterRev")?,
                 rule_revision: attr::get_number(row, "ruleRev")?,
+                shards: attr::get_number_opt(row, SHARDS)?.unwrap_or(1),
+                layout: layout_from_row(row),
                 owners: attr::get_number(row, "owners")?,
                 created: attr::get_time(row, "created")?,
             })
         };
         read().map_err(unreadable)
     }
+}
+
+/// The attribute with the number of shards.
+const SHARDS: &str = "shards";
+/// The attribute with every number of shards that copies may still lie in.
+const LAYOUT: &str = "layout";
+
+fn layout_from_row(row: &Row) -> Layout {
+    let text = attr::get_text(row, LAYOUT).unwrap_or_default();
+    Layout::new(text.split(',').filter_map(|count| count.parse().ok()))
+}
+
+fn layout_text(layout: &Layout) -> String {
+    layout.counts().iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> Row {
@@ -82,6 +105,8 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
             ("rosterRev", attr::number(1)),
             ("ruleRev", attr::number(1)),
             ("owners", attr::number(owners)),
+            (SHARDS, attr::number(group.shards)),
+            (LAYOUT, attr::text(layout_text(&Layout::new([group.shards])))),
             ("created", attr::text(now.to_string())),
         ],
     );
@@ -91,11 +116,20 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
     row
 }
 
-fn rules_row(group: &GroupId, revision: u32, rules: &RuleSet, now: Timestamp) -> Result<Row> {
+fn rules_row(
+    group: &GroupId,
+    revision: u32,
+    (rules, shards): (&RuleSet, u16),
+    now: Timestamp,
+) -> Result<Row> {
     let text = serde_json::to_string(rules).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(attr::row(
         &keys::rules(group, revision),
-        [("rules", attr::text(text)), ("created", attr::text(now.to_string()))],
+        [
+            ("rules", attr::text(text)),
+            (SHARDS, attr::number(shards)),
+            ("created", attr::text(now.to_string())),
+        ],
     ))
 }
 
@@ -107,7 +141,7 @@ impl Store {
     pub async fn create_group(&self, group: &NewGroup<'_>, now: Timestamp) -> Result<()> {
         let mut actions = vec![
             self.put_new(group_row(group, None, now))?,
-            self.put_new(rules_row(&group.id, 1, group.rules, now)?)?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, group.shards), now)?)?,
         ];
         if let Some(owner) = group.owner {
             for row in owner_rows(&group.id, owner, now) {
@@ -132,7 +166,7 @@ impl Store {
         let mut actions = vec![
             self.put_new(name_row)?,
             self.put_new(group_row(group, Some(declared), now))?,
-            self.put_new(rules_row(&group.id, 1, group.rules, now)?)?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, group.shards), now)?)?,
         ];
         for row in invitation.rows() {
             actions.push(self.put_new(row)?);
@@ -171,29 +205,89 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces a group's rules: the next revision, which counts as soon as this returns.
+    /// Replaces a group's rules and its number of shards: the next revision, which counts as soon as this returns,
+    /// with the job that brings the copies after it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
-    pub async fn change_rules(&self, group: &GroupRow, rules: &RuleSet, now: Timestamp) -> Result<u32> {
+    pub async fn change_rules(
+        &self,
+        group: &GroupRow,
+        rules: &RuleSet,
+        shards: u16,
+        now: Timestamp,
+    ) -> Result<Job> {
         let next = group.rule_revision + 1;
+        let layout = Layout::new(group.layout.counts().iter().copied().chain([shards]));
         let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::group(&group.id))))
-            .update_expression("SET ruleRev = :next")
+            .update_expression("SET ruleRev = :next, #shards = :shards, #layout = :layout")
             .condition_expression("ruleRev = :before AND #state = :active")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#shards", SHARDS)
+            .expression_attribute_names("#layout", LAYOUT)
             .expression_attribute_values(":next", attr::number(next))
+            .expression_attribute_values(":shards", attr::number(shards))
+            .expression_attribute_values(":layout", attr::text(layout_text(&layout)))
             .expression_attribute_values(":before", attr::number(group.rule_revision))
             .expression_attribute_values(":active", attr::text("active"));
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.transact(vec![update, self.put_new(rules_row(&group.id, next, rules, now)?)?]).await {
-            Ok(()) => Ok(next),
+        // From the last revision that every copy agreed with: a job of a revision in between may not have got far.
+        let spread = JobKind::Spread { rules_from: self.settled_revision(group).await? };
+        let job = Job::new(ids::job(), group.id.clone(), spread, now);
+        let actions = vec![
+            update,
+            self.put_new(rules_row(&group.id, next, (rules, shards), now)?)?,
+            self.put_new(job.row())?,
+        ];
+        match self.transact(actions).await {
+            Ok(()) => Ok(job),
             Err(error) if error.refused_at(0) || error.refused_at(1) => {
                 Err(StoreError::Conflict("the group's rules were changed by somebody else at the same time"))
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The revision from which on copies may still be of different revisions.
+    async fn settled_revision(&self, group: &GroupRow) -> Result<u32> {
+        let open = self.jobs(&group.id).await?.into_iter().filter(|job| job.status == JobStatus::Open);
+        let since = open.filter_map(|job| match job.kind {
+            JobKind::Spread { rules_from } | JobKind::Revise { rules_from, .. } => Some(rules_from),
+            _ => None,
+        });
+        Ok(since.min().unwrap_or(group.rule_revision))
+    }
+
+    /// Notes that no copy lies in a former layout any more, unless the rules have changed again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle_layout(&self, group: &GroupRow) -> Result<()> {
+        let layout = Layout::new([group.shards]);
+        if group.layout == layout {
+            return Ok(());
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(&group.id))))
+            .update_expression("SET #layout = :layout")
+            .condition_expression("ruleRev = :revision")
+            .expression_attribute_names("#layout", LAYOUT)
+            .expression_attribute_values(":layout", attr::text(layout_text(&layout)))
+            .expression_attribute_values(":revision", attr::number(group.rule_revision));
+        match update.send().await.map_err(sdk) {
+            Ok(_) | Err(StoreError::Condition) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The layout that a group had when it was last seen: worth reading by before the group's row is there.
+    pub fn guessed_layout(&self, group: &GroupId) -> Layout {
+        self.layouts.get(group)
     }
 
     /// A group's own row, deleted or not, read consistently.
@@ -202,21 +296,23 @@ impl Store {
     /// [`StoreError::Missing`] if there never was such a group.
     pub async fn group(&self, group: &GroupId) -> Result<GroupRow> {
         let row = self.directory_row(&keys::group(group)).await?.ok_or(StoreError::Missing("group"))?;
-        GroupRow::read(&row)
+        let group = GroupRow::read(&row)?;
+        self.layouts.put(&group);
+        Ok(group)
     }
 
     /// The roster that a group's row names; remembered while the row names it.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn roster(&self, group: &GroupRow) -> Result<Arc<Roster>> {
+    pub async fn roster(&self, group: &GroupRow, document: &Document) -> Result<Arc<Roster>> {
         if let Some(roster) = self.rosters.get(&group.id, group.roster_rev) {
             return Ok(roster);
         }
         let rows = self.directory_rows(&keys::group_partition(&group.id), "ROSTER#").await?;
         let mut roster = Roster { revision: group.roster_rev, ..Roster::default() };
         for row in &rows {
-            add_to_roster(&mut roster, row).map_err(unreadable)?;
+            self.add_to_roster(&mut roster, row, document)?;
         }
         let roster = Arc::new(roster);
         // A change between the two reads would be remembered under the revision before it: read the row again.
@@ -247,22 +343,24 @@ impl Store {
             other => other,
         }
     }
-}
 
-fn add_to_roster(roster: &mut Roster, row: &Row) -> std::result::Result<(), String> {
-    if let Ok(drive) = attr::get_text(row, "drive") {
-        let drive = DriveId::parse(drive).map_err(|e| e.to_string())?;
-        let terms = Terms { joined: attr::get_time(row, "joined")? };
-        roster.providers.insert(drive, ProviderTerms { epoch: attr::get_number(row, "epoch")?, terms });
-        return Ok(());
+    fn add_to_roster(&self, roster: &mut Roster, row: &Row, document: &Document) -> Result<()> {
+        if row.contains_key("drive") {
+            let ProviderMembership { drive, epoch, terms, .. } = self.membership_of(row, document)?;
+            roster.providers.insert(drive, ProviderTerms { epoch, terms });
+            return Ok(());
+        }
+        let read = || -> std::result::Result<(UserId, &str), String> {
+            let user = UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?;
+            Ok((user, attr::get_text(row, "roles")?))
+        };
+        let (user, roles) = read().map_err(unreadable)?;
+        if roles.contains("consumer") {
+            roster.consumers.insert(user.clone());
+        }
+        if roles.contains("owner") {
+            roster.owners.insert(user);
+        }
+        Ok(())
     }
-    let user = UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?;
-    let roles = attr::get_text(row, "roles")?;
-    if roles.contains("consumer") {
-        roster.consumers.insert(user.clone());
-    }
-    if roles.contains("owner") {
-        roster.owners.insert(user);
-    }
-    Ok(())
 }

@@ -1,19 +1,25 @@
-//! Data jobs: copying a provider's past, removing what a leave or a deletion left.
+//! Data jobs: copying a provider's past, removing what a leave or a deletion left, bringing copies after a change of
+//! the rules or of a contract.
 //!
 //! A job's row is written in the transaction that makes it necessary, so no crash can lose it; the queue only says
 //! that there is something to look at.
 
 use domain::id::{DriveId, GroupId, JobId, Name};
+use domain::replication::ProviderMembership;
+use domain::rules::{CompiledContract, Contract, Terms};
 use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::unreadable;
 use crate::Store;
 use crate::attr::{self, Row};
+use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, EXPIRES};
 
 /// What a job does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum JobKind {
     /// Copies the past of a drive that joined in this epoch.
     Backfill {
@@ -22,15 +28,60 @@ pub enum JobKind {
         /// Its membership's epoch.
         epoch: u64,
     },
-    /// Removes the copies of a drive that left, up to this epoch.
-    Purge {
+    /// Removes the copies of a drive that left.
+    Purge(Departure),
+    /// Brings the copies of a drive after a change of terms.
+    Revise {
         /// The drive.
         drive: DriveId,
         /// Its membership's epoch.
         epoch: u64,
+        /// The first revision of the rules that copies may still be of.
+        rules_from: u32,
+        /// Former contracts that copies may still be of.
+        contracts: Vec<Contract>,
+    },
+    /// Makes a [`JobKind::Revise`] of every provider after a change of the rules.
+    Spread {
+        /// The first revision of the rules that copies may still be of.
+        rules_from: u32,
     },
     /// Removes the copies and memberships of a deleted group.
     Dissolve,
+}
+
+/// A membership that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// The drive that shares no more.
+    pub drive: DriveId,
+    /// Its membership's epoch.
+    pub epoch: u64,
+    /// When it had joined.
+    pub joined: Timestamp,
+    /// What it allowed.
+    pub contract: Contract,
+    /// The revision of the rules when it left.
+    pub rule_revision: u32,
+}
+
+impl Departure {
+    /// The end of a membership, under rules of this revision.
+    pub fn of(membership: &ProviderMembership, rule_revision: u32) -> Self {
+        Self {
+            drive: membership.drive.clone(),
+            epoch: membership.epoch,
+            joined: membership.terms.joined,
+            contract: membership.terms.contract.written().clone(),
+            rule_revision,
+        }
+    }
+
+    /// The terms of the membership.
+    pub fn terms(&self, document: &Document) -> Terms {
+        let contract = CompiledContract::accepted(&document.data_types, self.contract.clone(), 0);
+        Terms { joined: self.joined, contract: contract.into() }
+    }
 }
 
 /// How far a job is.
@@ -40,6 +91,33 @@ pub enum JobStatus {
     Open,
     /// Finished.
     Done,
+}
+
+/// Where a job goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "in", rename_all = "camelCase")]
+pub enum Checkpoint {
+    /// Among the drive's items.
+    Items {
+        /// Of this type.
+        data_type: Name,
+        /// Behind this position.
+        after: Option<String>,
+    },
+    /// Among the group's copies.
+    Copies {
+        /// In this partition.
+        partition: String,
+        /// Behind this sort key.
+        after: Option<String>,
+    },
+    /// Among the group's members.
+    Members {
+        /// Behind this sort key.
+        after: Option<String>,
+    },
+    /// Nothing is left but to wait for other jobs.
+    Waiting,
 }
 
 /// A job.
@@ -53,10 +131,16 @@ pub struct Job {
     pub kind: JobKind,
     /// How far it is.
     pub status: JobStatus,
-    /// Where it goes on: the data type and the position behind which items are still to be looked at.
-    pub checkpoint: Option<(Name, Option<String>)>,
-    /// Items looked at.
+    /// Where it goes on; none at the beginning.
+    pub checkpoint: Option<Checkpoint>,
+    /// Items, copies or members looked at.
     pub done: u64,
+    /// How many there will be, as far as that can be told.
+    pub total: Option<u64>,
+    /// Copies that a purge had to expect.
+    pub expected: u64,
+    /// Copies that were written or removed.
+    pub changed: u64,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -67,56 +151,66 @@ const REMEMBERED_DAYS: i64 = 90;
 impl Job {
     /// A job that has not begun.
     pub fn new(id: JobId, group: GroupId, kind: JobKind, now: Timestamp) -> Self {
-        Self { id, group, kind, status: JobStatus::Open, checkpoint: None, done: 0, created: now }
+        Self {
+            id,
+            group,
+            kind,
+            status: JobStatus::Open,
+            checkpoint: None,
+            done: 0,
+            total: None,
+            expected: 0,
+            changed: 0,
+            created: now,
+        }
+    }
+
+    /// The drive whose copies it is about, if it is about one.
+    pub fn drive(&self) -> Option<&DriveId> {
+        match &self.kind {
+            JobKind::Backfill { drive, .. } | JobKind::Revise { drive, .. } => Some(drive),
+            JobKind::Purge(departure) => Some(&departure.drive),
+            JobKind::Spread { .. } | JobKind::Dissolve => None,
+        }
+    }
+
+    /// Whether it is not finished.
+    pub fn is_open(&self) -> bool {
+        self.status == JobStatus::Open
     }
 
     pub(crate) fn row(&self) -> Row {
-        let (kind, who) = match &self.kind {
-            JobKind::Backfill { drive, epoch } => ("backfill", Some((drive, epoch))),
-            JobKind::Purge { drive, epoch } => ("purge", Some((drive, epoch))),
-            JobKind::Dissolve => ("dissolve", None),
-        };
-        let mut row = attr::row(
+        attr::row(
             &keys::job(&self.group, &self.id),
             [
                 ("job", attr::text(self.id.as_str())),
                 ("group", attr::text(self.group.as_str())),
-                ("kind", attr::text(kind)),
+                ("what", attr::text(serde_json::to_string(&self.kind).unwrap_or_default())),
                 ("status", attr::text("open")),
                 ("done", attr::number(self.done)),
                 ("created", attr::text(self.created.to_string())),
             ],
-        );
-        if let Some((drive, epoch)) = who {
-            row.insert("drive".into(), attr::text(drive.as_str()));
-            row.insert("epoch".into(), attr::number(epoch));
-        }
-        row
+        )
     }
 
     fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
-            let drive = || DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string());
-            let kind = match attr::get_text(row, "kind")? {
-                "backfill" => JobKind::Backfill { drive: drive()?, epoch: attr::get_number(row, "epoch")? },
-                "purge" => JobKind::Purge { drive: drive()?, epoch: attr::get_number(row, "epoch")? },
-                "dissolve" => JobKind::Dissolve,
-                _ => return Err("`kind` is unknown".into()),
-            };
-            let at_type =
-                attr::get_text(row, "atType").ok().map(Name::parse).transpose().map_err(|e| e.to_string())?;
-            let at = attr::get_text(row, "at").ok().map(str::to_owned);
+            let checkpoint = attr::get_text(row, "at").ok().map(serde_json::from_str).transpose();
+            let count = |name| Ok::<_, String>(attr::get_number_opt(row, name)?.unwrap_or(0));
             Ok(Self {
                 id: JobId::parse(attr::get_text(row, "job")?).map_err(|e| e.to_string())?,
                 group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
-                kind,
+                kind: serde_json::from_str(attr::get_text(row, "what")?).map_err(|e| e.to_string())?,
                 status: if attr::get_text(row, "status")? == "done" {
                     JobStatus::Done
                 } else {
                     JobStatus::Open
                 },
-                checkpoint: at_type.map(|at_type| (at_type, at)),
+                checkpoint: checkpoint.map_err(|e| e.to_string())?,
                 done: attr::get_number(row, "done")?,
+                total: attr::get_number_opt(row, "total")?,
+                expected: count("expected")?,
+                changed: count("changed")?,
                 created: attr::get_time(row, "created")?,
             })
         };
@@ -143,44 +237,52 @@ impl Store {
         rows.iter().map(Job::read).collect()
     }
 
+    /// Writes a job down, unless it is there already; whether it was new.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn create_job(&self, job: &Job) -> Result<bool> {
+        let put = self.client.put_item().table_name(&self.tables.directory).set_item(Some(job.row()));
+        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(sdk) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Condition) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes how far a job is. Two deliveries of one job may both note theirs: every page can be done twice.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn checkpoint(&self, job: &Job, now: Timestamp) -> Result<()> {
         let done = job.status == JobStatus::Done;
+        let at = job.checkpoint.as_ref().and_then(|at| serde_json::to_string(at).ok());
+        let expires = done.then(|| attr::number(now.seconds() + REMEMBERED_DAYS * 86_400));
+        let set = [
+            ("status", Some(attr::text(if done { "done" } else { "open" }))),
+            ("done", Some(attr::number(job.done))),
+            ("expected", Some(attr::number(job.expected))),
+            ("changed", Some(attr::number(job.changed))),
+            ("total", job.total.map(attr::number)),
+            ("at", at.map(attr::text)),
+            ("updated", Some(attr::text(now.to_string()))),
+            (EXPIRES, expires),
+        ];
+        let set: Vec<_> = set.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let sets: Vec<String> = set.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
         let mut update = self
             .client
             .update_item()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::job(&job.group, &job.id))))
             .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", attr::text(if done { "done" } else { "open" }))
-            .expression_attribute_values(":done", attr::number(job.done))
-            .expression_attribute_values(":now", attr::text(now.to_string()));
-        let mut sets = "SET #status = :status, done = :done, updated = :now".to_owned();
-        let mut removes = String::new();
-        if let Some((data_type, at)) = &job.checkpoint {
-            sets.push_str(", atType = :type");
+            .update_expression(format!("SET {}", sets.join(", ")));
+        for (name, value) in set {
             update = update
-                .expression_attribute_values(":type", attr::text(data_type.as_str()))
-                .expression_attribute_names("#at", "at");
-            match at {
-                Some(at) => {
-                    sets.push_str(", #at = :at");
-                    update = update.expression_attribute_values(":at", attr::text(at));
-                }
-                None => removes.push_str(" REMOVE #at"),
-            }
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value);
         }
-        if done {
-            sets.push_str(", #exp = :exp");
-            update = update
-                .expression_attribute_names("#exp", EXPIRES)
-                .expression_attribute_values(":exp", attr::number(now.seconds() + REMEMBERED_DAYS * 86_400));
-        }
-        update.update_expression(format!("{sets}{removes}")).send().await.map_err(sdk)?;
+        update.send().await.map_err(sdk)?;
         Ok(())
     }
 }

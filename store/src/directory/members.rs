@@ -1,17 +1,21 @@
 //! Memberships: a drive in a group as provider, a user in a group as consumer or owner.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
-use domain::rules::Terms;
+use domain::rules::{CompiledContract, Terms};
 use domain::time::Timestamp;
 
+use super::contracts::{self, WrittenMembership};
 use super::invitations::{Invitation, InvitationStatus, Role};
 use super::jobs::{Job, JobKind};
 use super::users::Caller;
 use super::{GroupRow, built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
+use crate::document::Document;
 use crate::error::{Result, StoreError};
 use crate::{ids, keys};
 
@@ -19,7 +23,7 @@ use crate::{ids, keys};
 /// joined it as `joinedBy`.
 pub(super) const MEMBER_USER: &str = "member";
 /// The attribute with a user's roles. A reserved word of DynamoDB: expressions name it through a placeholder.
-const ROLES: &str = "roles";
+pub(super) const ROLES: &str = "roles";
 
 /// Who a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub struct Leaving {
     pub keeps: Vec<Role>,
 }
 
-fn roles_text(roles: &[Role]) -> String {
+pub(super) fn roles_text(roles: &[Role]) -> String {
     roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")
 }
 
@@ -100,7 +104,7 @@ pub(super) fn owner_rows(group: &GroupId, user: &UserId, joined: Timestamp) -> [
 fn provider_rows(membership: &ProviderMembership, user: &UserId) -> [Row; 2] {
     let ProviderMembership { group, drive, epoch, terms } = membership;
     [keys::roster_provider(group, drive), keys::provides(drive, group)].map(|key| {
-        attr::row(
+        let mut row = attr::row(
             &key,
             [
                 ("group", attr::text(group.as_str())),
@@ -109,31 +113,20 @@ fn provider_rows(membership: &ProviderMembership, user: &UserId) -> [Row; 2] {
                 ("epoch", attr::number(epoch)),
                 ("joined", attr::text(terms.joined.to_string())),
             ],
-        )
+        );
+        row.extend(contracts::attributes(&terms.contract));
+        row
     })
 }
 
-/// Reads a provider's row, of the roster or of the drive.
-pub(crate) fn provider_from_row(row: &Row) -> Result<ProviderMembership> {
-    let read = || -> std::result::Result<ProviderMembership, String> {
-        Ok(ProviderMembership {
-            group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
-            drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
-            epoch: attr::get_number(row, "epoch")?,
-            terms: Terms { joined: attr::get_time(row, "joined")? },
-        })
-    };
-    read().map_err(unreadable)
-}
-
-fn member_from_row(row: &Row) -> Result<Member> {
+pub(super) fn member_from_row(row: &Row) -> Result<Member> {
     if row.contains_key("drive") {
-        let provider = provider_from_row(row)?;
+        let provider = WrittenMembership::read(row)?;
         return Ok(Member {
             group: provider.group,
             id: MemberId::Drive(provider.drive),
             roles: vec![Role::Provider],
-            joined: provider.terms.joined,
+            joined: provider.joined,
             epoch: Some(provider.epoch),
         });
     }
@@ -168,6 +161,22 @@ impl Store {
         Ok((rows.iter().map(member_from_row).collect::<Result<_>>()?, next))
     }
 
+    /// A page of a group's providers.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn providers(
+        &self,
+        group: &GroupId,
+        after: Option<String>,
+        document: &Document,
+    ) -> Result<(Vec<ProviderMembership>, Option<String>)> {
+        let pk = keys::group_partition(group);
+        let (rows, next) = self.directory_page(&pk, "ROSTER#DRIVE#", after, Some(100)).await?;
+        let providers = rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<_>>()?;
+        Ok((providers, next))
+    }
+
     /// A caller's memberships, as user and through their drive.
     ///
     /// # Errors
@@ -198,9 +207,14 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn provider(&self, group: &GroupId, drive: &DriveId) -> Result<Option<ProviderMembership>> {
+    pub async fn provider(
+        &self,
+        group: &GroupId,
+        drive: &DriveId,
+        document: &Document,
+    ) -> Result<Option<ProviderMembership>> {
         let row = self.directory_row(&keys::provides(drive, group)).await?;
-        row.as_ref().map(provider_from_row).transpose()
+        row.as_ref().map(|row| self.membership_of(row, document)).transpose()
     }
 
     /// Accepts an invitation: one transaction that makes the membership, answers the invitation, bumps the roster
@@ -213,6 +227,7 @@ impl Store {
         &self,
         invitation: &Invitation,
         caller: &Caller,
+        contract: &Arc<CompiledContract>,
         now: Timestamp,
     ) -> Result<Acceptance> {
         // The epoch is the roster's next revision, so somebody else's join in between means looking again.
@@ -221,7 +236,7 @@ impl Store {
             if !group.active {
                 return Err(StoreError::Missing("group"));
             }
-            let (mut actions, job) = match self.joining(&group, invitation, caller, now).await {
+            let (mut actions, job) = match self.joining(&group, invitation, caller, contract, now).await {
                 // Their own acceptance of before is one way to hold the role already.
                 Err(StoreError::Conflict(_)) => return self.accepted_before(invitation, caller).await,
                 joining => joining?,
@@ -253,7 +268,8 @@ impl Store {
             return Err(StoreError::Conflict(if open { HELD } else { "the invitation is no longer open" }));
         }
         // After a leave the same invitation does not let anybody in again.
-        let Some(provider) = self.provider(&invitation.group, &caller.drive).await? else {
+        let row = self.directory_row(&keys::provides(&caller.drive, &invitation.group)).await?;
+        let Some(provider) = row.as_ref().map(WrittenMembership::read).transpose()? else {
             let held = self.user_membership(&invitation.group, &caller.user).await?;
             return match held.is_some_and(|held| held.roles.contains(&invitation.role)) {
                 true => Ok(Acceptance { job: None, repeated: true }),
@@ -271,6 +287,7 @@ impl Store {
         group: &GroupRow,
         invitation: &Invitation,
         caller: &Caller,
+        contract: &Arc<CompiledContract>,
         now: Timestamp,
     ) -> Result<(Vec<TransactWriteItem>, Option<Job>)> {
         let epoch = group.roster_rev + 1;
@@ -282,7 +299,7 @@ impl Store {
                 group: group.id.clone(),
                 drive: caller.drive.clone(),
                 epoch,
-                terms: Terms { joined: now },
+                terms: Terms { joined: now, contract: contract.clone() },
             };
             for row in provider_rows(&membership, &caller.user) {
                 actions.push(self.put_new(row)?);
@@ -317,127 +334,4 @@ impl Store {
         actions.insert(0, TransactWriteItem::builder().update(update.build().map_err(built)?).build());
         Ok((actions, job))
     }
-
-    /// Ends memberships, in one transaction: gone for readers when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if a membership or
-    /// the group is gone already.
-    pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
-        let owned = leaving.user.as_ref().is_some_and(|user| user.roles.contains(&Role::Owner));
-        let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
-        let (change, condition) = if owner_goes {
-            ("ADD rosterRev :one, owners :less", "#state = :active AND owners > :one")
-        } else {
-            ("ADD rosterRev :one", "#state = :active")
-        };
-        let mut update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression(change)
-            .condition_expression(condition)
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", attr::number(1))
-            .expression_attribute_values(":active", attr::text("active"));
-        if owner_goes {
-            update = update.expression_attribute_values(":less", attr::number(-1));
-        }
-        let mut actions = vec![TransactWriteItem::builder().update(update.build().map_err(built)?).build()];
-        if let Some((membership, job)) = &leaving.provider {
-            let keys =
-                [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
-            let epoch = attr::number(membership.epoch);
-            for key in keys {
-                actions.push(self.delete_if(&key, "epoch", epoch.clone())?);
-            }
-            actions.push(self.put_new(job.row())?);
-        }
-        if let Some(user) = &leaving.user {
-            let roles = attr::text(roles_text(&user.roles));
-            for key in [keys::roster_user(group, &user.user), keys::user_member(&user.user, group)] {
-                actions.push(match leaving.keeps.is_empty() {
-                    true => self.delete_if(&key, ROLES, roles.clone())?,
-                    false => self.keep_roles(&key, roles.clone(), &leaving.keeps)?,
-                });
-            }
-        }
-        match self.transact(actions).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.refused_at(0) => {
-                if !self.group(group).await?.active {
-                    return Err(StoreError::Missing("group"));
-                }
-                Err(StoreError::Conflict(
-                    "the last owner cannot go; make somebody else an owner, or delete the group",
-                ))
-            }
-            Err(StoreError::Refused(_)) => Err(StoreError::Missing("membership")),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn delete_if(
-        &self,
-        key: &keys::Key,
-        attribute: &str,
-        guard: AttributeValue,
-    ) -> Result<TransactWriteItem> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(key)))
-            .condition_expression("#guarded = :guard")
-            .expression_attribute_names("#guarded", attribute)
-            .expression_attribute_values(":guard", guard);
-        Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
-    }
-
-    fn keep_roles(
-        &self,
-        key: &keys::Key,
-        before: AttributeValue,
-        kept: &[Role],
-    ) -> Result<TransactWriteItem> {
-        let update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(key)))
-            .update_expression("SET #roles = :kept")
-            .condition_expression("#roles = :before")
-            .expression_attribute_names("#roles", ROLES)
-            .expression_attribute_values(":kept", attr::text(roles_text(kept)))
-            .expression_attribute_values(":before", before);
-        Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
-    }
-
-    /// Removes a page of what a deleted group still has in the directory: memberships and invitations. How many rows
-    /// were removed; 0 when nothing is left.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn dissolve_page(&self, group: &GroupId) -> Result<usize> {
-        let pk = keys::group_partition(group);
-        let mut removed = 0;
-        for prefix in ["ROSTER#", "INVITE#"] {
-            let (rows, _) = self.directory_page(&pk, prefix, None, Some(50)).await?;
-            for row in &rows {
-                for key in dissolved_keys(group, row)? {
-                    let delete = self.client.delete_item().table_name(&self.tables.directory);
-                    delete.set_key(Some(attr::key_row(&key))).send().await.map_err(crate::error::sdk)?;
-                }
-                removed += 1;
-            }
-        }
-        Ok(removed)
-    }
-}
-
-/// Both keys of a membership or an invitation; the group's own row last, so that a crash leaves it to be found again.
-fn dissolved_keys(group: &GroupId, row: &Row) -> Result<Vec<keys::Key>> {
-    if row.contains_key("invitation") {
-        return Invitation::keys(row);
-    }
-    let member = member_from_row(row)?;
-    Ok(match member.id {
-        MemberId::Drive(drive) => vec![keys::provides(&drive, group), keys::roster_provider(group, &drive)],
-        MemberId::User(user) => vec![keys::user_member(&user, group), keys::roster_user(group, &user)],
-    })
 }

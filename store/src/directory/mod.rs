@@ -3,9 +3,11 @@
 //! A join or a leave is one transaction that bumps the group's `roster_rev`; the membership's epoch is that value.
 //! So whoever has read the group's row knows whether what they remember of its roster still holds.
 
+mod contracts;
 mod groups;
 mod invitations;
 mod jobs;
+mod leaving;
 mod members;
 mod users;
 
@@ -18,8 +20,7 @@ use domain::replication::Roster;
 
 pub use groups::{GroupRow, NewGroup};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
-pub use jobs::{Job, JobKind, JobStatus};
-pub(crate) use members::provider_from_row;
+pub use jobs::{Checkpoint, Departure, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
 pub use users::{Caller, User};
 
@@ -27,6 +28,7 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::Key;
+use crate::layout::Layout;
 
 /// Rosters by group; one counts only while the group's row still names its revision.
 #[derive(Debug, Default)]
@@ -45,6 +47,26 @@ impl RosterCache {
                 map.clear();
             }
             map.insert(group, roster);
+        }
+    }
+}
+
+/// Layouts by group, as they were last seen.
+#[derive(Debug, Default)]
+pub(crate) struct LayoutCache(Mutex<HashMap<GroupId, Layout>>);
+
+impl LayoutCache {
+    fn get(&self, group: &GroupId) -> Layout {
+        self.0.lock().ok().and_then(|map| map.get(group).cloned()).unwrap_or_default()
+    }
+    fn put(&self, group: &GroupRow) {
+        if let Ok(mut map) = self.0.lock() {
+            // What is not remembered is taken to be one shard, which is nearly always right.
+            if group.layout == Layout::default() || map.len() >= ROSTERS {
+                map.remove(&group.id);
+            } else {
+                map.insert(group.id.clone(), group.layout.clone());
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::id::ItemId;
 use domain::item::Item;
 use domain::replication::{
-    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, decide,
+    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, Shard, decide,
     must_ask_source, shown,
 };
 use domain::time::Timestamp;
@@ -197,7 +197,7 @@ impl Replicator {
         let shows = matches!(decision, Decision::Write { .. });
         if !shows
             || world.variant == Variant::TrustRecords
-            || !must_ask_source(Some(record.written), membership.terms)
+            || !must_ask_source(Some(record.written), &membership.terms)
         {
             return decision;
         }
@@ -273,6 +273,7 @@ impl Worker {
                 let key = |item: &Item| ReplicaKey {
                     group: world::group(job.group),
                     data_type: item.data_type.clone(),
+                    shard: Shard::of_item(&item.id, 1),
                     id: item.id.clone(),
                     drive: item.drive.clone(),
                 };
@@ -335,7 +336,7 @@ impl Reader {
             .iter()
             .filter(|row| {
                 world.variant == Variant::NoGuard
-                    || shown(row, &roster, &book.rules, Timestamp::from_millis(0)).is_some()
+                    || shown(row, &roster, &book, Timestamp::from_millis(0)).is_some()
             })
             .filter(|row| !row.order.dead)
             .collect();
@@ -349,8 +350,9 @@ impl Reader {
 /// The roster as it reads now.
 pub fn roster(world: &World, at: usize) -> Roster {
     let mine = world.members.iter().filter(|((group, _), _)| *group == at);
-    let providers =
-        mine.map(|(_, m)| (m.drive.clone(), ProviderTerms { epoch: m.epoch, terms: m.terms })).collect();
+    let providers = mine
+        .map(|(_, m)| (m.drive.clone(), ProviderTerms { epoch: m.epoch, terms: m.terms.clone() }))
+        .collect();
     let revision = world.groups.get(at).map_or(0, |group| group.roster_rev);
     Roster { revision, providers, ..Roster::default() }
 }

@@ -139,7 +139,7 @@ pub fn settled(world: &World) -> Result<u64, Violation> {
         let (roster, book) = (roster(world, at), group.book());
         let mut actual: BTreeMap<ItemId, (u64, Fields)> = BTreeMap::new();
         for row in world.page(at) {
-            match shown(&row, &roster, &book.rules, Timestamp::from_millis(0)).filter(|_| group.active) {
+            match shown(&row, &roster, &book, Timestamp::from_millis(0)).filter(|_| group.active) {
                 Some(fields) => {
                     actual.insert(row.id.clone(), (row.order.version, fields));
                 }
@@ -154,7 +154,7 @@ pub fn settled(world: &World) -> Result<u64, Violation> {
                     data_type: &item.data_type,
                     time: item.time(),
                     fields: &item.fields,
-                    terms: membership.terms,
+                    terms: &membership.terms,
                 };
                 if let Some(fields) = book.rules.visible(question) {
                     expected.insert(item.id.clone(), (item.version, fields));

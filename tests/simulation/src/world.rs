@@ -78,7 +78,7 @@ impl GroupState {
     }
     /// The rules that count.
     pub fn book(&self) -> Rulebook {
-        Rulebook { revision: self.rule_revision, era: 0, rules: rules(self.threshold()) }
+        Rulebook { revision: self.rule_revision, era: 0, shards: 1, rules: rules(self.threshold()) }
     }
 }
 
@@ -254,8 +254,12 @@ impl World {
         state.roster_rev += 1;
         let epoch = if self.variant == Variant::NoEpoch { 1 } else { state.roster_rev };
         let joined = Timestamp::from_millis(self.now + clock_skew);
-        let membership =
-            ProviderMembership { group: group(at), drive: drive(on), epoch, terms: Terms { joined } };
+        let membership = ProviderMembership {
+            group: group(at),
+            drive: drive(on),
+            epoch,
+            terms: Terms::of_everything(joined),
+        };
         self.members.insert((at, on), membership);
         self.jobs.push(Job {
             kind: JobKind::Backfill,

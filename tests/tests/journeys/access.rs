@@ -21,7 +21,7 @@ fn method(route: &Route) -> Method {
 
 #[tokio::test]
 async fn no_route_answers_without_a_token_that_counts() {
-    let world = World::new("no-token").await;
+    let world = World::shared("no-token").await;
     let person = world.person("somebody").await;
     let good = person.token().await.unwrap();
     let (head, signature) = good.rsplit_once('.').unwrap();
@@ -37,7 +37,7 @@ async fn no_route_answers_without_a_token_that_counts() {
 
 #[tokio::test]
 async fn an_id_token_opens_nothing() {
-    let world = World::new("id-token").await;
+    let world = World::shared("id-token").await;
     let person = world.person("somebody").await;
     let sign_in = person.sign_in();
     let tokens = provision::token::sign_in(&sign_in).await.unwrap();
@@ -54,7 +54,7 @@ async fn an_id_token_opens_nothing() {
 
 #[tokio::test]
 async fn no_route_answers_a_token_that_lacks_its_scope() {
-    let world = World::new("scopes").await;
+    let world = World::shared("scopes").await;
     let person = world.person("somebody").await;
     for lacking in Scope::ALL {
         let mut sign_in = person.sign_in();
@@ -73,8 +73,8 @@ async fn no_route_answers_a_token_that_lacks_its_scope() {
 
 #[tokio::test]
 async fn who_has_no_profile_can_only_make_one() {
-    let world = World::new("no-profile").await;
-    let client = world.place.person("nobody@example.org").await.unwrap();
+    let world = World::shared("no-profile").await;
+    let client = world.place.person(&world.address("nobody")).await.unwrap();
     for route in ROUTES.iter().filter(|route| (route.method, route.path) != ("POST", "/user")) {
         let answer = client.call(method(route), &some_path(route), Some(&json!({}))).await.unwrap();
         let expected = if route.path == "/user" { 404 } else { 403 };
@@ -114,7 +114,7 @@ async fn call(person: &Person, (method, path, body): &(&'static str, String, Val
 
 #[tokio::test]
 async fn a_stranger_learns_of_a_group_not_even_that_it_exists() {
-    let world = World::new("strangers").await;
+    let world = World::shared("strangers").await;
     let (owner, stranger) = (world.person("owner").await, world.person("stranger").await);
     let group = owner.make_group("private").await;
     let invitation = owner.invite(&group.id, "friend@example.org", "provider").await.unwrap();
@@ -130,7 +130,7 @@ async fn a_stranger_learns_of_a_group_not_even_that_it_exists() {
 
 #[tokio::test]
 async fn a_role_opens_what_is_its_own_and_no_more() {
-    let world = World::new("roles").await;
+    let world = World::shared("roles").await;
     let owner = world.person("owner").await;
     let group = owner.make_group("roles").await;
     let invitation = owner.invite(&group.id, "friend@example.org", "provider").await.unwrap();
@@ -159,7 +159,7 @@ async fn a_role_opens_what_is_its_own_and_no_more() {
 
 #[tokio::test]
 async fn nobody_reaches_the_items_of_another() {
-    let world = World::new("others-items").await;
+    let world = World::shared("others-items").await;
     let (one, other) = (world.person("one").await, world.person("other").await);
     let id = one.read_glucose("2024-01-01T08:00:00Z", 200).await;
     let path = format!("/user/data/{id}");
@@ -172,11 +172,11 @@ async fn nobody_reaches_the_items_of_another() {
 
 #[tokio::test]
 async fn an_invitation_is_for_whom_it_names_and_counts_once() {
-    let world = World::new("invitations").await;
+    let world = World::shared("invitations").await;
     let (owner, friend, thief) =
         (world.person("owner").await, world.person("friend").await, world.person("thief").await);
     let group = owner.make_group("friends").await;
-    let invitation = owner.invite(&group.id, "Friend@Example.org", "consumer").await.unwrap();
+    let invitation = owner.invite(&group.id, &friend.who().to_uppercase(), "consumer").await.unwrap();
     let at = |what: &str| format!("/groups/{}/invitations/{}/{what}", group.id, invitation.id);
     for what in ["accept", "decline"] {
         assert_eq!(thief.post(&at(what), json!({})).await.status, 404);

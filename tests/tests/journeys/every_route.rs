@@ -25,7 +25,7 @@ impl Walk {
 
 #[tokio::test]
 async fn every_route_does_its_work() {
-    let world = World::new("every-route").await;
+    let world = World::shared("every-route").await;
     let walk = Walk::default();
     let none = || Value::Null;
     let (owner, provider, reader) =
@@ -33,7 +33,7 @@ async fn every_route_does_its_work() {
 
     let user = walk.step(&provider, "POST", "/user", json!({}), 200).await;
     assert_eq!(user["drive"], provider.user.drive.as_str(), "the same profile again");
-    assert_eq!(user["email"], "provider@example.org");
+    assert_eq!(user["email"], provider.who());
     assert_eq!(walk.step(&provider, "GET", "/user", none(), 200).await, user);
 
     let group = walk.step(&owner, "POST", "/groups", json!({"name": "walk"}), 201).await;
@@ -108,7 +108,7 @@ async fn items(walk: &Walk, person: &Person) {
 
 #[tokio::test]
 async fn what_cannot_be_accepted_is_refused_with_the_reason_and_changes_nothing() {
-    let world = World::new("refusals").await;
+    let world = World::shared("refusals").await;
     let person = world.person("somebody").await;
     let group = person.make_group("mine").await;
     let at = |rest: &str| format!("/groups/{}{rest}", group.id);

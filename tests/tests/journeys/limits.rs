@@ -7,7 +7,7 @@ const MEGABYTE: u64 = 1024 * 1024;
 
 #[tokio::test]
 async fn after_a_thousand_requests_the_api_function_has_at_most_64_mb() {
-    let world = World::new("memory").await;
+    let world = World::shared("memory").await;
     let person = world.person("somebody").await;
     let requests = stream::iter(0..1000).map(|n: i64| {
         let person = &person;

@@ -5,7 +5,7 @@ use provision::error::Error;
 
 #[tokio::test]
 async fn a_second_apply_changes_nothing_and_makes_no_call_that_could() {
-    let world = World::new("twice").await;
+    let world = World::shared("twice").await;
     let (applied, mutating) = world.apply().await;
     assert_eq!(mutating, 0);
     assert_eq!(applied.summary.mutating_calls, 0);

@@ -8,7 +8,7 @@ const TIMES: [&str; 4] =
 
 #[tokio::test]
 async fn who_joins_late_shares_the_past_and_then_the_present() {
-    let world = World::new("join-late").await;
+    let world = World::shared("join-late").await;
     let (owner, provider, reader) =
         (world.person("owner").await, world.person("provider").await, world.person("reader").await);
     let group = owner.make_group("late").await;
@@ -25,7 +25,7 @@ async fn who_joins_late_shares_the_past_and_then_the_present() {
 
 #[tokio::test]
 async fn a_consumer_sees_the_projected_fields_and_whose_they_are_and_nothing_else() {
-    let world = World::new("projection").await;
+    let world = World::shared("projection").await;
     let (owner, provider, reader) =
         (world.person("owner").await, world.person("provider").await, world.person("reader").await);
     let group = owner.make_group("projected").await;
@@ -46,7 +46,7 @@ async fn a_consumer_sees_the_projected_fields_and_whose_they_are_and_nothing_els
 
 #[tokio::test]
 async fn an_update_that_comes_to_match_appears_and_a_newer_version_replaces_the_older() {
-    let world = World::new("update-in").await;
+    let world = World::shared("update-in").await;
     let (owner, provider, reader) =
         (world.person("owner").await, world.person("provider").await, world.person("reader").await);
     let group = owner.make_group("updates").await;
@@ -63,7 +63,7 @@ async fn an_update_that_comes_to_match_appears_and_a_newer_version_replaces_the_
 
 #[tokio::test]
 async fn pages_lead_through_everything_once_and_in_order() {
-    let world = World::new("pages").await;
+    let world = World::shared("pages").await;
     let (owner, provider, reader) =
         (world.person("owner").await, world.person("provider").await, world.person("reader").await);
     let group = owner.make_group("pages").await;
@@ -94,7 +94,7 @@ async fn pages_lead_through_everything_once_and_in_order() {
 
 #[tokio::test]
 async fn who_left_and_joins_again_shares_everything_again() {
-    let world = World::new("rejoin").await;
+    let world = World::shared("rejoin").await;
     let (owner, provider, reader) =
         (world.person("owner").await, world.person("provider").await, world.person("reader").await);
     let group = owner.make_group("again").await;

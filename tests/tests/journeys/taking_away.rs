@@ -29,25 +29,19 @@ async fn shared(world: &World) -> Shared {
     Shared { owner, provider, reader, group, ids }
 }
 
-/// How many rows the replicas table has that are copies, not tombstones.
-async fn copies(world: &World) -> usize {
-    let table = format!("{}-replicas", world.name);
-    let scan = world.clients.dynamodb().scan().table_name(table).consistent_read(true).send().await.unwrap();
-    scan.items().iter().filter(|row| row.contains_key("body")).count()
-}
-
-async fn comes_to_hold_no_copies(world: &World) {
-    until("no copy is left in the replicas table", async || (copies(world).await == 0).then_some(())).await;
+async fn comes_to_hold_no_copies(world: &World, group: &Group) {
+    let none = async || world.copies(group).await.is_empty().then_some(());
+    until("no copy is left in the replicas table", none).await;
 }
 
 #[tokio::test]
 async fn who_leaves_is_gone_at_once_and_their_copies_soon() {
-    let world = World::new("leave").await;
+    let world = World::shared("leave").await;
     let Shared { provider, reader, group, .. } = shared(&world).await;
-    assert_eq!(copies(&world).await, 3);
+    assert_eq!(world.copies(&group).await.len(), 3);
     assert_eq!(provider.post(&format!("/groups/{}/leave", group.id), json!({})).await.status, 204);
     assert!(reader.sees(&group).await.is_empty(), "gone when the call returns");
-    comes_to_hold_no_copies(&world).await;
+    comes_to_hold_no_copies(&world, &group).await;
     provider.read_glucose("2024-01-02T08:00:00Z", 400).await;
     // Something that does pass through the stream shows that what came before it has passed too.
     let other = world.person("other").await;
@@ -61,14 +55,14 @@ async fn who_leaves_is_gone_at_once_and_their_copies_soon() {
 
 #[tokio::test]
 async fn a_provider_who_is_removed_is_gone_at_once() {
-    let world = World::new("removal").await;
+    let world = World::shared("removal").await;
     let Shared { owner, provider, reader, group, .. } = shared(&world).await;
     let members = owner.get(&format!("/groups/{}/members", group.id)).await;
     assert!(members.body.to_string().contains(&provider.user.drive), "{members:?}");
     let path = format!("/groups/{}/members/{}", group.id, provider.user.drive);
     assert_eq!(owner.delete(&path).await.status, 204);
     assert!(reader.sees(&group).await.is_empty());
-    comes_to_hold_no_copies(&world).await;
+    comes_to_hold_no_copies(&world, &group).await;
     assert_eq!(owner.delete(&path).await.status, 404, "they are no member any more");
     let path = format!("/groups/{}/members/{}", group.id, reader.user.id);
     assert_eq!(owner.delete(&path).await.status, 204);
@@ -78,7 +72,7 @@ async fn a_provider_who_is_removed_is_gone_at_once() {
 
 #[tokio::test]
 async fn an_update_that_no_longer_matches_is_gone_at_once() {
-    let world = World::new("update-out").await;
+    let world = World::shared("update-out").await;
     let Shared { provider, reader, group, ids, .. } = shared(&world).await;
     let answer = provider.patch(&format!("/user/data/{}", ids[1]), json!({"fields": {"mgdl": 100}})).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -90,7 +84,7 @@ async fn an_update_that_no_longer_matches_is_gone_at_once() {
 
 #[tokio::test]
 async fn what_is_deleted_is_gone_at_once_and_stays_gone() {
-    let world = World::new("deletion").await;
+    let world = World::shared("deletion").await;
     let Shared { provider, reader, group, ids, .. } = shared(&world).await;
     let path = format!("/user/data/{}", ids[0]);
     assert_eq!(provider.delete(&path).await.status, 204);
@@ -104,7 +98,7 @@ async fn what_is_deleted_is_gone_at_once_and_stays_gone() {
 
 #[tokio::test]
 async fn a_deleted_group_shows_nothing_to_anybody_and_leaves_nothing() {
-    let world = World::new("group-deletion").await;
+    let world = World::shared("group-deletion").await;
     let Shared { owner, provider, reader, group, .. } = shared(&world).await;
     assert_eq!(reader.delete(&format!("/groups/{}", group.id)).await.status, 403, "only owners delete");
     assert_eq!(owner.delete(&format!("/groups/{}", group.id)).await.status, 204);
@@ -116,13 +110,13 @@ async fn a_deleted_group_shows_nothing_to_anybody_and_leaves_nothing() {
         let members = person.get("/user/members").await;
         assert_eq!(members.body["items"], json!([]), "{members:?}");
     }
-    comes_to_hold_no_copies(&world).await;
+    comes_to_hold_no_copies(&world, &group).await;
     assert_eq!(provider.sees_own().await, [200, 210, 220], "what people own is still theirs");
 }
 
 #[tokio::test]
 async fn the_last_owner_cannot_go() {
-    let world = World::new("last-owner").await;
+    let world = World::shared("last-owner").await;
     let owner = world.person("owner").await;
     let group = owner.make_group("mine").await;
     let answer = owner.post(&format!("/groups/{}/leave", group.id), json!({})).await;
@@ -135,7 +129,7 @@ async fn the_last_owner_cannot_go() {
 
 #[tokio::test]
 async fn a_cursor_from_before_a_leave_does_not_lead_past_it() {
-    let world = World::new("old-cursor").await;
+    let world = World::shared("old-cursor").await;
     let Shared { provider, reader, group, .. } = shared(&world).await;
     let path = format!("/groups/{}/data/types/glucose", group.id);
     let page = reader.get(&format!("{path}?limit=1")).await;

@@ -1,0 +1,329 @@
+//! Contracts, changes of terms, and shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::datatype::DataType;
+use crate::id::{DriveId, GroupId, ItemId, Name};
+use crate::item::Item;
+use crate::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
+use crate::stack::RuleSet;
+use crate::time::Timestamp;
+use crate::value::Fields;
+
+fn types() -> BTreeMap<Name, DataType> {
+    let json = json!({
+        "name": "glucose", "time": "takenAt",
+        "fields": {
+            "takenAt": {"type": "datetime", "required": true}, "mgdl": {"type": "integer", "required": true},
+            "note": {"type": "string"}, "device": {"type": "string"},
+        }
+    });
+    let data_type: DataType = serde_json::from_value(json).unwrap();
+    BTreeMap::from([(data_type.name.clone(), data_type)])
+}
+
+/// Rules and contracts that disagree about values, fields, and what is not there.
+const RULES: [(&str, &[&str]); 5] = [
+    ("true", &["takenAt", "mgdl"]),
+    ("resource.mgdl > 100", &["takenAt", "mgdl"]),
+    ("resource.mgdl > 200", &["takenAt"]),
+    ("!(resource has note)", &["mgdl"]),
+    ("resource has device && resource.device == \"a\"", &["mgdl", "note"]),
+];
+const CONTRACTS: [&str; 4] =
+    ["true", "resource.mgdl < 150", "!(resource has device)", "resource has note && resource.note == \"x\""];
+
+fn rules(at: usize) -> Arc<CompiledRules> {
+    static ALL: OnceLock<Vec<Arc<CompiledRules>>> = OnceLock::new();
+    ALL.get_or_init(|| (0..RULES.len()).map(compiled_rules).collect())[at].clone()
+}
+
+fn compiled_rules(at: usize) -> Arc<CompiledRules> {
+    let (when, fields) = RULES[at];
+    let set: RuleSet = serde_json::from_value(
+        json!([{"types": ["glucose"], "when": when, "fields": fields, "history": "all"}]),
+    )
+    .unwrap();
+    Arc::new(compile(&types(), &set).unwrap())
+}
+
+fn contract(at: usize, revision: u32) -> Arc<CompiledContract> {
+    static ALL: OnceLock<Vec<CompiledContract>> = OnceLock::new();
+    let compiled = &ALL.get_or_init(|| (0..CONTRACTS.len()).map(compiled_contract).collect())[at];
+    let mut compiled = compiled.clone();
+    compiled.revision = revision;
+    Arc::new(compiled)
+}
+
+fn compiled_contract(at: usize) -> CompiledContract {
+    let types_named = BTreeSet::from([Name::parse("glucose").unwrap()]);
+    let written =
+        Contract { types: Some(types_named), when: Some(CONTRACTS[at].into()), ..Contract::default() };
+    CompiledContract::compile(&types(), written, 0).unwrap()
+}
+
+/// The terms at one moment.
+#[derive(Debug, Clone)]
+struct Moment {
+    book: Rulebook,
+    membership: ProviderMembership,
+}
+
+impl Moment {
+    fn former(&self) -> Former {
+        Former {
+            rules: self.book.rules.clone(),
+            shards: self.book.shards,
+            terms: self.membership.terms.clone(),
+        }
+    }
+
+    fn projection(&self, item: &Item) -> Option<Fields> {
+        self.book.rules.replica(decide::question(item, &self.membership.terms))
+    }
+}
+
+/// A history of terms: each step changes the rules or the contract.
+fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
+    let (mut rule, mut rule_revision, mut contract_at, mut contract_revision) = (first.0, 1, first.1, 0);
+    let mut all = Vec::new();
+    for step in std::iter::once(None).chain(steps.iter().map(Some)) {
+        match step {
+            Some((true, to)) => (rule, rule_revision) = (to % RULES.len(), rule_revision + 1),
+            Some((false, to)) => {
+                (contract_at, contract_revision) = (to % CONTRACTS.len(), contract_revision + 1)
+            }
+            None => {}
+        }
+        all.push(Moment {
+            book: Rulebook { revision: rule_revision, era: 0, shards: 1, rules: rules(rule) },
+            membership: ProviderMembership {
+                group: GroupId::from_bits(1),
+                drive: DriveId::from_bits(2),
+                epoch: 3,
+                terms: Terms {
+                    joined: Timestamp::from_millis(0),
+                    contract: contract(contract_at, contract_revision),
+                },
+            },
+        });
+    }
+    all
+}
+
+fn item(mgdl: i64, note: Option<&str>, device: Option<&str>, version: u64) -> Item {
+    let types = types();
+    let data_type = &types["glucose"];
+    let mut json = json!({"takenAt": "2014-02-03T03:42:12Z", "mgdl": mgdl});
+    for (name, value) in [("note", note), ("device", device)] {
+        if let Some(value) = value {
+            json[name] = value.into();
+        }
+    }
+    let fields = data_type.validate(json.as_object().unwrap()).unwrap();
+    let time = data_type.time_of(&fields).unwrap();
+    Item {
+        drive: DriveId::from_bits(2),
+        data_type: data_type.name.clone(),
+        id: ItemId::new(time, &data_type.name, 7),
+        version,
+        fields,
+        updated: time,
+        expires: None,
+    }
+}
+
+type Copy = (Order, Option<Fields>);
+
+fn take(copy: &mut Option<Copy>, decision: Decision) {
+    let (order, fields) = match decision {
+        Decision::Write { order, fields, .. } => (order, Some(fields)),
+        Decision::Bury { order, .. } => (order, None),
+        Decision::Nothing => return,
+    };
+    if copy.as_ref().is_none_or(|(held, _)| *held < order) {
+        *copy = Some((order, fields));
+    }
+}
+
+fn some_item() -> impl Strategy<Value = Item> {
+    let text = |options: &'static [&'static str]| prop::option::of(prop::sample::select(options));
+    (prop::sample::select(vec![50, 120, 170, 250]), text(&["x", "y"]), text(&["a", "b"]), 1..3u64)
+        .prop_map(|(mgdl, note, device, version)| item(mgdl, note, device, version))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever late writers of former terms still do, before or after the job of the last change: the copy says what
+    /// the terms of now say, and nothing is written that nobody disagrees about.
+    #[test]
+    fn after_a_change_of_terms_copies_say_what_the_terms_of_now_say(
+        item in some_item(),
+        first in (0..RULES.len(), 0..CONTRACTS.len()),
+        steps in prop::collection::vec((any::<bool>(), 0..20usize), 1..4),
+        late in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<bool>()), 0..6),
+    ) {
+        let moments = moments(first, &steps);
+        let (begin, end) = (&moments[0], &moments[moments.len() - 1]);
+        let job = |at: usize| {
+            let former: Vec<Former> = moments[..at].iter().map(Moment::former).collect();
+            revise(&item, &moments[at].membership, &moments[at].book, &former)
+        };
+        let mut copy = None;
+        take(&mut copy, decide(&Change::Present(&item), &begin.membership, &begin.book));
+        let writer = |(at, as_job, _): &(prop::sample::Index, bool, bool)| {
+            let at = at.index(moments.len());
+            let moment = &moments[at];
+            if *as_job { job(at) } else { decide(&Change::Present(&item), &moment.membership, &moment.book) }
+        };
+        late.iter().filter(|late| late.2).for_each(|late| take(&mut copy, writer(late)));
+        let last = job(moments.len() - 1);
+        take(&mut copy, last.clone());
+        late.iter().filter(|late| !late.2).for_each(|late| take(&mut copy, writer(late)));
+
+        let projection = end.projection(&item);
+        prop_assert_eq!(copy.and_then(|(_, fields)| fields), projection);
+        if moments.iter().all(|moment| moment.projection(&item).is_none()) {
+            prop_assert_eq!(last, Decision::Nothing);
+        }
+    }
+
+    /// A reader with the terms of now never shows what they do not select, whatever terms the copy was written under.
+    #[test]
+    fn a_copy_of_former_terms_shows_nothing_that_the_terms_of_now_do_not(
+        item in some_item(),
+        first in (0..RULES.len(), 0..CONTRACTS.len()),
+        steps in prop::collection::vec((any::<bool>(), 0..20usize), 0..4),
+    ) {
+        let moments = moments(first, &steps);
+        let (begin, end) = (&moments[0], &moments[moments.len() - 1]);
+        let Decision::Write { order, fields, .. } = decide(&Change::Present(&item), &begin.membership, &begin.book)
+        else {
+            return Ok(());
+        };
+        let row = ReplicaRow {
+            data_type: item.data_type.clone(), id: item.id.clone(), drive: item.drive.clone(), order, fields, expires: None,
+        };
+        let provider = ProviderTerms { epoch: 3, terms: end.membership.terms.clone() };
+        let roster = Roster { providers: BTreeMap::from([(item.drive.clone(), provider)]), ..Roster::default() };
+        let seen = shown(&row, &roster, &end.book, Timestamp::from_millis(0));
+        let right = end.book.rules.visible(decide::question(&item, &end.membership.terms));
+        match (&seen, &right) {
+            (Some(_), None) => prop_assert!(false, "shown although nothing selects it"),
+            (Some(seen), Some(right)) => {
+                prop_assert!(seen.iter().all(|(name, value)| right.get(name) == Some(value)));
+            }
+            (None, _) => {}
+        }
+        if steps.is_empty() {
+            prop_assert_eq!(seen, right, "terms that did not change show everything");
+        }
+    }
+}
+
+#[test]
+fn a_condition_on_what_is_not_there_hides_copies_that_were_never_asked() {
+    // The copy of an item with a note, written when nobody asked for notes.
+    let with_note = item(250, Some("x"), None, 1);
+    let all = moments((1, 0), &[(true, 3)]);
+    let Decision::Write { fields, .. } =
+        decide(&Change::Present(&with_note), &all[0].membership, &all[0].book)
+    else {
+        panic!("selected by the first rule");
+    };
+    assert!(!fields.contains_key("note"));
+    let without = item(250, None, None, 1);
+    // It looks the same as one of an item without a note, which the second rule does select: that one is written anew.
+    let again = revise(&without, &all[1].membership, &all[1].book, &[all[0].former()]);
+    assert!(matches!(again, Decision::Write { .. }));
+    let buried = revise(&with_note, &all[1].membership, &all[1].book, &[all[0].former()]);
+    assert!(matches!(buried, Decision::Bury { .. }));
+}
+
+#[test]
+fn a_contract_narrows_by_type_date_and_condition_and_never_widens() {
+    let reading = item(120, None, None, 1);
+    let selects = |written: serde_json::Value| {
+        let contract =
+            CompiledContract::compile(&types(), serde_json::from_value(written).unwrap(), 1).unwrap();
+        let terms = Terms { joined: Timestamp::from_millis(0), contract: Arc::new(contract) };
+        rules(1).visible(decide::question(&reading, &terms)).is_some()
+    };
+    assert!(selects(json!({})));
+    assert!(selects(json!({"types": ["glucose"]})) && !selects(json!({"types": []})));
+    assert!(
+        selects(json!({"from": "2014-02-03T03:42:12Z"})) && !selects(json!({"from": "2014-02-03T03:42:13Z"}))
+    );
+    assert!(
+        selects(json!({"to": "2014-02-03T03:42:13Z"})) && !selects(json!({"to": "2014-02-03T03:42:12Z"}))
+    );
+    assert!(selects(json!({"types": ["glucose"], "when": "resource.mgdl < 130"})));
+    assert!(!selects(json!({"types": ["glucose"], "when": "resource.mgdl > 130"})));
+    let below = item(90, None, None, 1);
+    let open = Terms::of_everything(Timestamp::from_millis(0));
+    assert_eq!(rules(1).visible(decide::question(&below, &open)), None, "what the rule leaves out stays out");
+}
+
+#[test]
+fn mistakes_of_a_contract_are_told_and_a_contract_that_lost_its_type_allows_nothing_of_it() {
+    let errors = |written: serde_json::Value| {
+        CompiledContract::compile(&types(), serde_json::from_value(written).unwrap(), 1).unwrap_err()
+    };
+    assert!(matches!(errors(json!({"when": "true"}))[..], [crate::rules::ContractError::NoTypes]));
+    let reversed = json!({"from": "2015-01-01T00:00:00Z", "to": "2014-01-01T00:00:00Z"});
+    assert!(matches!(errors(reversed)[..], [crate::rules::ContractError::Empty]));
+    assert_eq!(errors(json!({"types": ["glucos"], "when": "resource.mgd > 1"})).len(), 1);
+    let misspelt = errors(json!({"types": ["glucose"], "when": "resource.mgd > 1"}));
+    assert!(misspelt[0].to_string().contains("mgdl"), "{misspelt:?}");
+
+    let reading = item(250, None, None, 1);
+    let closed = |written: serde_json::Value| {
+        let written = serde_json::from_value(written).unwrap();
+        let terms = Terms {
+            joined: Timestamp::from_millis(0),
+            contract: Arc::new(CompiledContract::accepted(&types(), written, 1)),
+        };
+        rules(0).visible(decide::question(&reading, &terms)).is_none()
+    };
+    assert!(closed(json!({"types": ["glucose"], "when": "resource.gone > 1"})), "a field that is gone");
+    assert!(closed(json!({"types": ["gone"], "when": "resource.mgdl > 1"})), "a type that is gone");
+    assert!(!closed(json!({"types": ["gone", "glucose"], "when": "resource.mgdl > 1"})));
+}
+
+#[test]
+fn items_are_spread_over_all_shards_and_copies_of_two_layouts_never_share_a_partition() {
+    let name = Name::parse("glucose").unwrap();
+    let mut held = BTreeMap::<String, usize>::new();
+    for random in 0..8000_u64 {
+        let id = ItemId::new(
+            Timestamp::from_millis(1_400_000_000_000),
+            &name,
+            random.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
+        *held.entry(Shard::of_item(&id, 8).to_string()).or_default() += 1;
+    }
+    assert_eq!(held.len(), 8);
+    assert!(held.values().all(|count| (800..1200).contains(count)), "{held:?}");
+    let of = |shards| Shard::all(shards).map(|shard| shard.to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(of(1), BTreeSet::from(["0".to_owned()]));
+    assert_eq!(of(0), of(1));
+    assert_eq!(of(8), held.into_keys().collect());
+    assert!(of(1).is_disjoint(&of(2)) && of(2).is_disjoint(&of(8)));
+}
+
+#[test]
+fn a_change_of_shards_moves_what_is_selected_and_nothing_else() {
+    let all = moments((1, 0), &[(true, 1)]);
+    let (selected, other) = (item(250, None, None, 1), item(50, None, None, 1));
+    let moved = Rulebook { shards: 4, ..all[1].book.clone() };
+    let decision = revise(&selected, &all[1].membership, &moved, &[all[0].former()]);
+    assert!(matches!(decision, Decision::Write { key, .. } if key.shard == Shard::of_item(&selected.id, 4)));
+    assert_eq!(revise(&other, &all[1].membership, &moved, &[all[0].former()]), Decision::Nothing);
+    assert_eq!(revise(&selected, &all[1].membership, &all[1].book, &[all[0].former()]), Decision::Nothing);
+}

@@ -1,0 +1,149 @@
+//! What one provider allows on top of a group's rules: effective sharing is rule *and* contract.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::{CompiledRules, Question, RuleError, Terms, compile};
+use crate::datatype::DataType;
+use crate::id::Name;
+use crate::stack::{History, Rule, RuleSet};
+use crate::time::Timestamp;
+
+/// A contract as it is written: every part that is there narrows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Only these data types; all that the rules name if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<BTreeSet<Name>>,
+    /// Only items of this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Only items before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Only items that meet this condition, as a Cedar expression about each of `types`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// What is wrong with a contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// A condition is about fields, and only types have fields.
+    #[error("a condition needs `types`: the data types that it is about")]
+    NoTypes,
+    /// There can be no such item.
+    #[error("`from` must be before `to`")]
+    Empty,
+    /// The condition, or a type's name.
+    #[error("{}: {}", .0.message, .0.help)]
+    Rule(RuleError),
+}
+
+/// A contract, ready to decide, with the place it has in the order of a membership's contracts.
+#[derive(Debug, Clone, Default)]
+pub struct CompiledContract {
+    /// Grows with every change of the contract within a membership; 0 is what it began with.
+    pub revision: u32,
+    contract: Contract,
+    condition: Option<CompiledRules>,
+    closed: bool,
+}
+
+impl PartialEq for CompiledContract {
+    fn eq(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.contract == other.contract && self.closed == other.closed
+    }
+}
+
+impl Eq for CompiledContract {}
+
+/// The types and the condition as a rule of their own. Its history is open: a contract has dates for that.
+fn as_rules(contract: &Contract, when: &str) -> RuleSet {
+    let types = contract.types.iter().flatten().cloned().collect();
+    RuleSet { rules: vec![Rule { types, when: Some(when.to_owned()), fields: None, history: History::All }] }
+}
+
+impl CompiledContract {
+    /// Checks a contract against the data types and compiles it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn compile(
+        types: &BTreeMap<Name, DataType>,
+        contract: Contract,
+        revision: u32,
+    ) -> Result<Self, Vec<ContractError>> {
+        let mut errors = Vec::new();
+        if contract.from.zip(contract.to).is_some_and(|(from, to)| from >= to) {
+            errors.push(ContractError::Empty);
+        }
+        let when = contract.when.as_deref();
+        if when.is_some() && contract.types.is_none() {
+            errors.push(ContractError::NoTypes);
+        }
+        // A contract without a condition still has its types' names looked up.
+        let condition = match compile(types, &as_rules(&contract, when.unwrap_or("true"))) {
+            Ok(rules) => when.map(|_| rules),
+            Err(found) => {
+                errors.extend(found.into_iter().map(ContractError::Rule));
+                None
+            }
+        };
+        if errors.is_empty() {
+            Ok(Self { revision, contract, condition, closed: false })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Compiles a contract that was accepted once. What it says of types that are gone is passed over; what cannot be
+    /// understood any more allows nothing.
+    pub fn accepted(types: &BTreeMap<Name, DataType>, contract: Contract, revision: u32) -> Self {
+        let mut known = contract.clone();
+        if let Some(named) = &mut known.types {
+            named.retain(|name| types.contains_key(name));
+        }
+        match Self::compile(types, known, revision) {
+            Ok(compiled) => Self { contract, ..compiled },
+            Err(_) => Self { revision, contract, condition: None, closed: true },
+        }
+    }
+
+    /// The contract that allows all that the rules select.
+    pub fn open() -> Arc<Self> {
+        static OPEN: OnceLock<Arc<CompiledContract>> = OnceLock::new();
+        OPEN.get_or_init(Arc::default).clone()
+    }
+
+    /// The contract as it is written.
+    pub fn written(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// Whether it allows anything of a data type.
+    pub fn covers(&self, data_type: &Name) -> bool {
+        !self.closed && self.contract.types.as_ref().is_none_or(|types| types.contains(data_type))
+    }
+
+    /// Whether it allows an item.
+    pub(super) fn allows(&self, question: Question<'_>) -> bool {
+        let Contract { from, to, .. } = self.contract;
+        let in_time = from.is_none_or(|from| question.time >= from) && to.is_none_or(|to| question.time < to);
+        let free = Terms::of_everything(question.time);
+        self.covers(question.data_type)
+            && in_time
+            && self
+                .condition
+                .as_ref()
+                .is_none_or(|rules| rules.visible(Question { terms: &free, ..question }).is_some())
+    }
+
+    /// The fields of a data type that its condition looks at.
+    pub(super) fn asked(&self, data_type: &Name) -> impl Iterator<Item = &Name> {
+        self.condition.iter().flat_map(|rules| rules.own_asked(data_type))
+    }
+}

@@ -1,0 +1,121 @@
+//! Copying: a drive's past after a join, and what a change of terms means for its copies.
+
+use domain::datatype::DataType;
+use domain::id::DriveId;
+use domain::item::Item;
+use domain::replication::{Change, Decision, Former, ProviderMembership, Rulebook, decide, revise};
+use domain::rules::Contract;
+use domain::time::Timestamp;
+use store::StoreError;
+use store::clock::now;
+use store::directory::{GroupRow, Job};
+use store::page::{Direction, Page, Window};
+
+use super::walk::{PAGE, advance, next_type};
+use super::{Step, Worker};
+
+/// A membership that still is what a job is about, with the rules of now.
+pub(super) struct Standing {
+    pub(super) group: GroupRow,
+    pub(super) membership: ProviderMembership,
+    pub(super) book: Rulebook,
+}
+
+impl Worker {
+    /// Copies a page of a joined drive's past.
+    pub(super) async fn backfill_page(
+        &self,
+        job: &mut Job,
+        drive: &DriveId,
+        epoch: u64,
+    ) -> Result<Step, StoreError> {
+        let Some(Standing { membership, book, .. }) = self.standing(job, drive, epoch).await? else {
+            return Ok(Step::Finished);
+        };
+        let allowed = |data_type: &&DataType| {
+            book.rules.covers(&data_type.name) && membership.terms.contract.covers(&data_type.name)
+        };
+        let types: Vec<&DataType> = self.document.data_types.values().filter(allowed).collect();
+        let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
+            return Ok(Step::Finished);
+        };
+        let window = Window {
+            from: book.rules.reaches_back_to(&data_type.name, &membership.terms),
+            to: membership.terms.contract.written().to,
+            limit: PAGE,
+            direction: Direction::Asc,
+            after,
+        };
+        let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
+        let each = |item: &Item| decide(&Change::Present(item), &membership, &book);
+        self.write(job, &page, each).await?;
+        Ok(advance(job, &types, data_type, page.next))
+    }
+
+    /// Brings the copies of a page of items after a change of terms.
+    pub(super) async fn revise_page(
+        &self,
+        job: &mut Job,
+        (drive, epoch): (&DriveId, u64),
+        rules_from: u32,
+        contracts: &[Contract],
+    ) -> Result<Step, StoreError> {
+        let Some(Standing { group, membership, book }) = self.standing(job, drive, epoch).await? else {
+            return Ok(Step::Finished);
+        };
+        let former = self.store.former_terms(&group, &membership, rules_from, contracts, &self.document);
+        let former = former.await?;
+        let touched = |data_type: &&DataType| {
+            book.rules.covers(&data_type.name) || former.iter().any(|f| f.rules.covers(&data_type.name))
+        };
+        let types: Vec<&DataType> = self.document.data_types.values().filter(touched).collect();
+        let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
+            return Ok(Step::Finished);
+        };
+        let from = reach(data_type, &membership, &book, &former);
+        let window = Window { from, to: None, limit: PAGE, direction: Direction::Asc, after };
+        let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
+        self.write(job, &page, |item| revise(item, &membership, &book, &former)).await?;
+        Ok(advance(job, &types, data_type, page.next))
+    }
+
+    /// What the job is about, asked again on every page: a drive that left, or left and came back, has no use for it.
+    async fn standing(&self, job: &Job, drive: &DriveId, epoch: u64) -> Result<Option<Standing>, StoreError> {
+        let membership = self.store.provider(&job.group, drive, &self.document).await?;
+        let Some(membership) = membership.filter(|membership| membership.epoch == epoch) else {
+            return Ok(None);
+        };
+        let group = self.store.group(&job.group).await?;
+        if !group.active {
+            return Ok(None);
+        }
+        let book = self.store.rulebook(&group, &self.document).await?;
+        Ok(Some(Standing { group, membership, book }))
+    }
+
+    async fn write(
+        &self,
+        job: &mut Job,
+        page: &Page<Item>,
+        decision: impl Fn(&Item) -> Decision,
+    ) -> Result<(), StoreError> {
+        let decisions: Vec<Decision> = page.items.iter().map(decision).collect();
+        let applied = self.store.apply(&decisions, now()).await?;
+        job.done += page.items.len() as u64;
+        job.changed += applied.written as u64;
+        Ok(())
+    }
+}
+
+/// The earliest time of an item that any of the terms, of now or before, may select.
+fn reach(
+    data_type: &DataType,
+    membership: &ProviderMembership,
+    book: &Rulebook,
+    former: &[Former],
+) -> Option<Timestamp> {
+    let now = book.rules.reaches_back_to(&data_type.name, &membership.terms);
+    let before = former.iter().map(|f| f.rules.reaches_back_to(&data_type.name, &f.terms));
+    // None is no bound for a type that nobody covers; those do not widen the stretch.
+    before.flatten().chain(now).min()
+}

@@ -1,0 +1,180 @@
+//! Purging: the copies of those who left, and the remains of deleted groups.
+
+use domain::datatype::DataType;
+use domain::item::Item;
+use domain::rules::Question;
+use domain::time::Timestamp;
+use store::StoreError;
+use store::clock::now;
+use store::directory::{Checkpoint, Departure, GroupRow, Job, JobKind};
+use store::page::{Direction, Window};
+use store::receipts::Receipt;
+
+use super::walk::{PAGE, advance, next_type};
+use super::{Step, Worker};
+
+impl Worker {
+    /// Removes copies of a drive that left: first those of its own items, whose keys follow from the items; then,
+    /// looking through the group's copies, whatever that has missed; and writes the receipt.
+    pub(super) async fn purge_page(&self, job: &mut Job, departure: &Departure) -> Result<Step, StoreError> {
+        let group = self.store.group(&job.group).await?;
+        match job.checkpoint.clone() {
+            None | Some(Checkpoint::Items { .. }) => self.purge_items(job, &group, departure).await,
+            Some(Checkpoint::Copies { partition, after }) => {
+                self.purge_copies(job, &group, departure, &partition, after.as_deref()).await
+            }
+            Some(_) => Ok(Step::Finished),
+        }
+    }
+
+    async fn purge_items(
+        &self,
+        job: &mut Job,
+        group: &GroupRow,
+        departure: &Departure,
+    ) -> Result<Step, StoreError> {
+        // All types, not only those that today's rules name: earlier rules may have shared others.
+        let types: Vec<&DataType> = self.document.data_types.values().collect();
+        if let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) {
+            let window = Window { from: None, to: None, limit: PAGE, direction: Direction::Asc, after };
+            let expired_too = Timestamp::from_millis(i64::MIN);
+            let page = self
+                .store
+                .items(&departure.drive, &[data_type], &window, &self.document, expired_too)
+                .await?;
+            let keys: Vec<_> =
+                page.items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
+            let below = (self.document.era, departure.epoch);
+            let removed = self.store.purge(&job.group, &group.layout, &departure.drive, &keys, below).await?;
+            job.done += keys.len() as u64;
+            job.changed += removed as u64;
+            job.expected += self.selected(&page.items, group, departure).await?;
+            if matches!(advance(job, &types, data_type, page.next), Step::More) {
+                return Ok(Step::More);
+            }
+        }
+        let first = self.partitions(group).into_iter().next();
+        job.checkpoint = first.map(|partition| Checkpoint::Copies { partition, after: None });
+        match job.checkpoint {
+            Some(_) => Ok(Step::More),
+            None => self.receipt(job, departure, 0).await,
+        }
+    }
+
+    /// How many of the items the rules and the contract selected when the membership ended.
+    async fn selected(
+        &self,
+        items: &[Item],
+        group: &GroupRow,
+        departure: &Departure,
+    ) -> Result<u64, StoreError> {
+        let rules = match self.store.rules(&group.id, departure.rule_revision, &self.document).await {
+            Ok(rules) => rules,
+            Err(StoreError::Corrupt { .. }) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let terms = departure.terms(&self.document);
+        let selected = items.iter().filter(|item| {
+            let Item { data_type, fields, .. } = item;
+            rules.visible(Question { data_type, time: item.time(), fields, terms: &terms }).is_some()
+        });
+        Ok(selected.count() as u64)
+    }
+
+    async fn purge_copies(
+        &self,
+        job: &mut Job,
+        group: &GroupRow,
+        departure: &Departure,
+        partition: &str,
+        after: Option<&str>,
+    ) -> Result<Step, StoreError> {
+        let partitions = self.partitions(group);
+        let below = (self.document.era, departure.epoch);
+        let swept = self.store.sweep(partition, &departure.drive, below, after).await?;
+        job.changed += swept.removed as u64;
+        // What was found is removed, and the stretch looked at once more: only what is empty counts as empty.
+        if swept.found > 0 {
+            return Ok(Step::More);
+        }
+        let at = |partition: &String, after| Checkpoint::Copies { partition: partition.clone(), after };
+        job.checkpoint = match swept.next {
+            Some(next) => Some(at(&partition.to_owned(), Some(next))),
+            None => partitions.iter().find(|other| other.as_str() > partition).map(|next| at(next, None)),
+        };
+        match job.checkpoint {
+            Some(_) => Ok(Step::More),
+            None => self.receipt(job, departure, swept.found as u64).await,
+        }
+    }
+
+    async fn receipt(&self, job: &Job, departure: &Departure, remaining: u64) -> Result<Step, StoreError> {
+        let receipt = Receipt {
+            job: job.id.clone(),
+            group: job.group.clone(),
+            drive: departure.drive.clone(),
+            left: job.created,
+            finished: now(),
+            expected: job.expected,
+            deleted: job.changed,
+            remaining,
+        };
+        self.store.put_receipt(&receipt).await?;
+        Ok(Step::Finished)
+    }
+
+    /// Where copies of the group can lie, in order.
+    fn partitions(&self, group: &GroupRow) -> Vec<String> {
+        let mut partitions = group.layout.partitions(&group.id, self.document.data_types.keys());
+        partitions.sort();
+        partitions
+    }
+
+    /// Removes some of what is left of a deleted group. Each provider's copies are removed by a purge of its own, so
+    /// that each has a receipt; then whatever else is there.
+    pub(super) async fn dissolve_page(&self, job: &mut Job) -> Result<Step, StoreError> {
+        let group = self.store.group(&job.group).await?;
+        match job.checkpoint.clone() {
+            Some(Checkpoint::Waiting) => {}
+            at => return self.purge_members(job, &group, at).await,
+        }
+        let purges = self.store.jobs(&group.id).await?;
+        if purges.iter().any(|other| matches!(other.kind, JobKind::Purge(_)) && other.is_open()) {
+            return Ok(Step::Blocked);
+        }
+        let (removed, more) = self.store.purge_group(&group.id, &group.layout, &self.document).await?;
+        job.done += removed as u64;
+        job.changed += removed as u64;
+        if more {
+            return Ok(Step::More);
+        }
+        let removed = self.store.dissolve_page(&group.id).await?;
+        Ok(if removed == 0 { Step::Finished } else { Step::More })
+    }
+
+    /// Makes a purge of each provider of a page of members.
+    async fn purge_members(
+        &self,
+        job: &mut Job,
+        group: &GroupRow,
+        at: Option<Checkpoint>,
+    ) -> Result<Step, StoreError> {
+        let after = match at {
+            Some(Checkpoint::Members { after }) => after,
+            _ => None,
+        };
+        let (providers, next) = self.store.providers(&group.id, after, &self.document).await?;
+        for membership in &providers {
+            let kind = JobKind::Purge(Departure::of(membership, group.rule_revision));
+            let id = store::ids::job_of(&job.id, &membership.drive, membership.epoch);
+            let purge = Job::new(id, group.id.clone(), kind, job.created);
+            self.store.create_job(&purge).await?;
+            self.hand_out(&purge).await?;
+        }
+        job.checkpoint = Some(match next {
+            Some(next) => Checkpoint::Members { after: Some(next) },
+            None => Checkpoint::Waiting,
+        });
+        Ok(Step::More)
+    }
+}

@@ -1,0 +1,84 @@
+//! Groups whose copies are spread over several partitions, and changes of their number and of the rules.
+
+use domain::id::GroupId;
+use serde_json::{Value as Json, json};
+
+use crate::world::{Person, World};
+
+async fn seen(ann: &Person<'_>, group: &str) -> Vec<i64> {
+    let items = ann.all(&format!("/groups/{group}/data?order=asc&limit=7")).await;
+    items.iter().map(|item| item["fields"]["mgdl"].as_i64().unwrap()).collect()
+}
+
+fn everything() -> Json {
+    json!([{"types": ["glucose"], "history": "all"}])
+}
+
+/// A provider of forty readings, from 100 upwards, whose copies are there.
+async fn forty(world: &World) -> (Person<'_>, Person<'_>, String, Vec<String>) {
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let group = ann.group("Busy").await;
+    let job = world.rules(&group, everything(), 1).await;
+    world.queue.lock().unwrap().sent.push(job);
+    ann.admit(&group, "consumer", &ann).await;
+    let mut ids = Vec::new();
+    for at in 0..40 {
+        ids.push(bob.reading(&format!("2014-01-01T00:{at:02}:00Z"), 100 + at).await);
+    }
+    ann.admit(&group, "provider", &bob).await;
+    world.work().await;
+    (ann, bob, group, ids)
+}
+
+#[tokio::test]
+async fn a_list_is_whole_and_in_order_before_during_and_after_a_change_of_shards() {
+    let world = World::new().await;
+    let (ann, bob, group, ids) = forty(&world).await;
+    let all: Vec<i64> = (100..140).collect();
+    for shards in [4, 3, 1] {
+        let job = world.rules(&group, everything(), shards).await;
+        assert_eq!(seen(&ann, &group).await, all, "{shards}: before the copies have moved");
+        world.queue.lock().unwrap().sent.push(job);
+        world.work().await;
+        assert_eq!(seen(&ann, &group).await, all, "{shards}: after");
+        let row = world.store.group(&GroupId::parse(&group).unwrap()).await.unwrap();
+        assert_eq!(row.layout.counts(), [shards], "former partitions are no longer read");
+    }
+    let job = world.rules(&group, everything(), 5).await;
+    bob.delete(&format!("/user/data/{}", ids[7])).await.expect(204);
+    let without: Vec<i64> = all.iter().copied().filter(|mgdl| *mgdl != 107).collect();
+    assert_eq!(seen(&ann, &group).await, without, "deleted while its copy is in a former partition");
+    world.queue.lock().unwrap().sent.push(job);
+    world.work().await;
+    assert_eq!(seen(&ann, &group).await, without);
+    bob.post(&format!("/groups/{group}/leave"), Json::Null).await.expect(204);
+    world.work().await;
+    assert_eq!(bob.all("/user/receipts").await[0]["remaining"], 0);
+}
+
+#[tokio::test]
+async fn narrowed_rules_hide_at_once_and_widened_ones_fill_up() {
+    let world = World::new().await;
+    let (ann, _bob, group, _) = forty(&world).await;
+    let above = |limit: i64| json!([{"types": ["glucose"], "when": format!("resource.mgdl > {limit}"), "history": "all"}]);
+    let narrow = world.rules(&group, above(129), 1).await;
+    assert_eq!(seen(&ann, &group).await, (130..140).collect::<Vec<_>>());
+    world.queue.lock().unwrap().sent.push(narrow);
+    world.work().await;
+    assert_eq!(world.live_replicas(&group, "glucose").await, 10, "what is hidden is removed");
+    let wide = world.rules(&group, above(109), 1).await;
+    world.queue.lock().unwrap().sent.push(wide);
+    world.work().await;
+    assert_eq!(seen(&ann, &group).await, (110..140).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_for_an_item_does_not_write_it() {
+    let world = World::new().await;
+    let (_ann, _bob, group, _) = forty(&world).await;
+    let same = json!([{"types": ["glucose"], "when": "resource.mgdl > 101", "history": "all"}]);
+    let job = world.rules(&group, same, 1).await;
+    world.queue.lock().unwrap().sent.push(job);
+    let changed = world.work().await;
+    assert_eq!(changed, 2, "two readings of forty fall out");
+}

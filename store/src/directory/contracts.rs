@@ -1,0 +1,196 @@
+//! What providers allow: the contracts of their memberships.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use domain::id::{DriveId, GroupId};
+use domain::replication::ProviderMembership;
+use domain::rules::{CompiledContract, Contract, Terms};
+use domain::time::Timestamp;
+
+use super::jobs::{Job, JobKind, JobStatus};
+use super::{GroupRow, built, unreadable};
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::document::Document;
+use crate::error::{Result, StoreError};
+use crate::{ids, keys};
+
+/// The attribute with a contract's text; left out for the one that allows everything.
+const CONTRACT: &str = "contract";
+/// The attribute with a contract's revision; left out for the first one.
+const REVISION: &str = "contractRev";
+
+/// A provider's membership as it is stored.
+#[derive(Debug)]
+pub(super) struct WrittenMembership {
+    pub(super) group: GroupId,
+    pub(super) drive: DriveId,
+    pub(super) epoch: u64,
+    pub(super) joined: Timestamp,
+    contract: Contract,
+    revision: u32,
+}
+
+impl WrittenMembership {
+    /// Reads a provider's row, of the roster or of the drive.
+    pub(super) fn read(row: &Row) -> Result<Self> {
+        let read = || -> std::result::Result<Self, String> {
+            let contract = attr::get_text(row, CONTRACT).ok().map(serde_json::from_str).transpose();
+            Ok(Self {
+                group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
+                drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
+                epoch: attr::get_number(row, "epoch")?,
+                joined: attr::get_time(row, "joined")?,
+                contract: contract.map_err(|e| e.to_string())?.unwrap_or_default(),
+                revision: attr::get_number_opt(row, REVISION)?.unwrap_or_default(),
+            })
+        };
+        read().map_err(unreadable)
+    }
+}
+
+/// A contract's attributes in its membership's rows.
+pub(super) fn attributes(contract: &CompiledContract) -> Vec<(String, AttributeValue)> {
+    let text = serde_json::to_string(contract.written()).unwrap_or_default();
+    let first = contract.revision == 0 && *contract.written() == Contract::default();
+    let all =
+        [(CONTRACT.to_owned(), attr::text(text)), (REVISION.to_owned(), attr::number(contract.revision))];
+    all.into_iter().filter(|_| !first).collect()
+}
+
+impl Store {
+    /// The membership that a provider's row tells of, with its contract compiled.
+    pub(crate) fn membership_of(&self, row: &Row, document: &Document) -> Result<ProviderMembership> {
+        let WrittenMembership { group, drive, epoch, joined, contract, revision } =
+            WrittenMembership::read(row)?;
+        let key = (group.clone(), drive.clone(), epoch, revision);
+        let contract = self.contracts.get(&key).unwrap_or_else(|| {
+            let compiled = match revision == 0 && contract == Contract::default() {
+                true => CompiledContract::open(),
+                false => Arc::new(CompiledContract::accepted(&document.data_types, contract, revision)),
+            };
+            self.contracts.put(key, compiled.clone());
+            compiled
+        });
+        Ok(ProviderMembership { group, drive, epoch, terms: Terms { joined, contract } })
+    }
+
+    /// Replaces a provider's contract by one of the next revision: what it takes away is gone for readers when this
+    /// returns; the job brings the copies after it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the contract or the membership changed in the meantime, [`StoreError::Missing`] if
+    /// the group is gone.
+    pub async fn change_contract(
+        &self,
+        group: &GroupRow,
+        membership: &ProviderMembership,
+        contract: &CompiledContract,
+        now: Timestamp,
+    ) -> Result<Job> {
+        let job = self.revision_job(group, membership, now).await?;
+        let touched = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(&group.id))))
+            .update_expression("ADD rosterRev :one")
+            .condition_expression("#state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":one", attr::number(1))
+            .expression_attribute_values(":active", attr::text("active"));
+        let mut actions = vec![TransactWriteItem::builder().update(touched.build().map_err(built)?).build()];
+        let text = serde_json::to_string(contract.written()).unwrap_or_default();
+        let before = membership.terms.contract.revision;
+        // The first contract has no revision of its own in the row.
+        let same = match before {
+            0 => "epoch = :epoch AND (attribute_not_exists(contractRev) OR contractRev = :before)",
+            _ => "epoch = :epoch AND contractRev = :before",
+        };
+        for key in [
+            keys::roster_provider(&group.id, &membership.drive),
+            keys::provides(&membership.drive, &group.id),
+        ] {
+            let update = Update::builder()
+                .table_name(&self.tables.directory)
+                .set_key(Some(attr::key_row(&key)))
+                .update_expression("SET contract = :contract, contractRev = :revision")
+                .condition_expression(same)
+                .expression_attribute_values(":contract", attr::text(&text))
+                .expression_attribute_values(":revision", attr::number(contract.revision))
+                .expression_attribute_values(":epoch", attr::number(membership.epoch))
+                .expression_attribute_values(":before", attr::number(before));
+            actions.push(TransactWriteItem::builder().update(update.build().map_err(built)?).build());
+        }
+        actions.push(self.put_new(job.row())?);
+        match self.transact(actions).await {
+            Ok(()) => Ok(job),
+            Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
+            Err(StoreError::Refused(_)) => {
+                Err(StoreError::Conflict("the contract or the membership changed at the same time"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The job that brings a provider's copies after a change of its contract, of which this one is the former.
+    async fn revision_job(
+        &self,
+        group: &GroupRow,
+        membership: &ProviderMembership,
+        now: Timestamp,
+    ) -> Result<Job> {
+        let mut contracts = vec![membership.terms.contract.written().clone()];
+        let mut from = group.rule_revision;
+        // What an unfinished change has left behind is this one's to bring along.
+        for job in self.jobs(&group.id).await?.into_iter().filter(|job| job.status == JobStatus::Open) {
+            match job.kind {
+                JobKind::Spread { rules_from } => from = from.min(rules_from),
+                JobKind::Revise { drive, epoch, rules_from, contracts: former }
+                    if drive == membership.drive && epoch == membership.epoch =>
+                {
+                    from = from.min(rules_from);
+                    contracts.extend(former);
+                }
+                _ => {}
+            }
+        }
+        contracts.dedup();
+        let kind = JobKind::Revise {
+            drive: membership.drive.clone(),
+            epoch: membership.epoch,
+            rules_from: from,
+            contracts,
+        };
+        Ok(Job::new(ids::job(), group.id.clone(), kind, now))
+    }
+
+    /// The job that brings a provider's copies after a change of the rules. Its identifier follows from the change, so
+    /// that making it again makes no second one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn create_revision(
+        &self,
+        spread: &Job,
+        drive: &DriveId,
+        epoch: u64,
+        rules_from: u32,
+    ) -> Result<Job> {
+        let jobs = self.jobs(&spread.group).await?;
+        let open = jobs.into_iter().filter(|job| job.status == JobStatus::Open);
+        let contracts = open.filter_map(|job| match job.kind {
+            JobKind::Revise { drive: of, epoch: in_epoch, contracts, .. }
+                if of == *drive && in_epoch == epoch =>
+            {
+                Some(contracts)
+            }
+            _ => None,
+        });
+        let contracts = contracts.flatten().collect();
+        let kind = JobKind::Revise { drive: drive.clone(), epoch, rules_from, contracts };
+        let id = ids::job_of(&spread.id, drive, epoch);
+        let job = Job::new(id, spread.group.clone(), kind, spread.created);
+        self.create_job(&job).await?;
+        Ok(job)
+    }
+}
