@@ -279,6 +279,11 @@ fn mistakes_of_a_contract_are_told_and_a_contract_that_lost_its_type_allows_noth
     let reversed = json!({"from": "2015-01-01T00:00:00Z", "to": "2014-01-01T00:00:00Z"});
     assert!(matches!(errors(reversed)[..], [crate::rules::ContractError::Empty]));
     assert_eq!(errors(json!({"types": ["glucos"], "when": "resource.mgd > 1"})).len(), 1);
+    let long = "true && ".repeat(600) + "true";
+    assert!(matches!(
+        errors(json!({"types": ["glucose"], "when": long}))[..],
+        [crate::rules::ContractError::TooLong]
+    ));
     let misspelt = errors(json!({"types": ["glucose"], "when": "resource.mgd > 1"}));
     assert!(misspelt[0].to_string().contains("mgdl"), "{misspelt:?}");
 

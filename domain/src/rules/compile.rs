@@ -47,6 +47,15 @@ pub enum RulePart {
 /// # Errors
 /// Every mistake in every rule.
 pub fn compile(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<CompiledRules, Vec<RuleError>> {
+    // A condition may be 4 KB of opening brackets, and people write conditions too: reading it takes as much stack as it
+    // is deep. Evaluating it does not: Cedar stops there by itself.
+    stacker::grow(STACK, || compile_all(types, rules))
+}
+
+/// Enough for the deepest condition that fits its limit; only what is used is ever touched.
+const STACK: usize = 256 * 1024 * 1024;
+
+fn compile_all(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<CompiledRules, Vec<RuleError>> {
     let mut compiled = CompiledRules::default();
     let mut errors = Vec::new();
     for (index, rule) in rules.rules.iter().enumerate() {

@@ -11,6 +11,9 @@ use crate::id::Name;
 use crate::stack::{History, Rule, RuleSet};
 use crate::time::Timestamp;
 
+/// The most bytes of a condition, in a contract as in a rule.
+pub const MAX_CONDITION: usize = 4096;
+
 /// A contract as it is written: every part that is there narrows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +38,9 @@ pub enum ContractError {
     /// A condition is about fields, and only types have fields.
     #[error("a condition needs `types`: the data types that it is about")]
     NoTypes,
+    /// A condition that nobody could read.
+    #[error("the condition is too long; {} bytes are the most", MAX_CONDITION)]
+    TooLong,
     /// There can be no such item.
     #[error("`from` must be before `to`")]
     Empty,
@@ -84,6 +90,9 @@ impl CompiledContract {
         let when = contract.when.as_deref();
         if when.is_some() && contract.types.is_none() {
             errors.push(ContractError::NoTypes);
+        }
+        if when.is_some_and(|when| when.len() > MAX_CONDITION) {
+            return Err(vec![ContractError::TooLong]);
         }
         // A contract without a condition still has its types' names looked up.
         let condition = match compile(types, &as_rules(&contract, when.unwrap_or("true"))) {

@@ -18,7 +18,7 @@ use cedar_policy::{
 };
 
 pub use compile::{RuleError, RulePart, compile};
-pub use contract::{CompiledContract, Contract, ContractError};
+pub use contract::{CompiledContract, Contract, ContractError, MAX_CONDITION};
 pub use schema::{is_usable_name, schema_json};
 
 use crate::id::Name;

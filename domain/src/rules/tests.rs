@@ -169,3 +169,26 @@ fn unknown_types_and_fields_are_all_reported() {
         ]
     );
 }
+
+#[test]
+fn a_condition_as_deep_as_it_can_be_has_an_answer_and_does_not_end_the_stack() {
+    let (data_type, fields, time) = item(json!({"takenAt": "2020-01-01T00:00:00Z", "mgdl": 200}));
+    let terms = joined("2020-01-01T00:00:00Z");
+    let question = Question { data_type: &data_type, time, fields: &fields, terms: &terms };
+    let sums = format!("resource.mgdl > 0{}", " + 1".repeat(1000));
+    let deep = [
+        format!("{}resource.mgdl > 1{}", "(".repeat(2000), ")".repeat(2000)),
+        format!("{}true{}", "[".repeat(2000), "]".repeat(2000)),
+        format!("resource.mgdl > 1{}", " && true".repeat(500)),
+        format!("resource{}", ".mgdl".repeat(800)),
+        format!("{}true", "if true then true else ".repeat(170)),
+        format!("{}true", "!".repeat(4000)),
+        sums,
+    ];
+    for when in deep {
+        // Selected, not selected, refused: anything but a crash.
+        if let Ok(rules) = compile(&types(), &rules(json!([{"types": ["glucose"], "when": when}]))) {
+            let _ = rules.visible(question);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::nearest;
 use crate::id::Name;
-use crate::rules::{self, RuleError, RulePart};
+use crate::rules::{self, MAX_CONDITION, RuleError, RulePart};
 use crate::stack::{DeclaredGroup, History, Rule, RuleSet};
 
 use super::check_types::{Named, Types, is_empty_list};
@@ -14,9 +14,6 @@ use super::report::{Report, list, quoted};
 use super::source::At;
 use super::yaml::{Entry, Node, Scalar};
 use super::{codes, forms, reference};
-
-/// The most bytes of a condition.
-const MAX_CONDITION: usize = 4096;
 
 /// Checks rules against the data types, and compiles equal rule sets once.
 pub(super) struct Rules<'t> {
@@ -71,7 +68,9 @@ fn group(
     let rules = section
         .require("rules", "[{ types: [glucose] }]", report)
         .and_then(|entry| rules.read(entry, report));
-    Some(DeclaredGroup { name: name?, description, owner: owner?, rules: rules? })
+    let shards = section.get("shards").and_then(|entry| report.integer(entry, 1..=64)).unwrap_or(1);
+    let shards = u16::try_from(shards).unwrap_or(1);
+    Some(DeclaredGroup { name: name?, description, owner: owner?, rules: rules?, shards })
 }
 
 fn owner(entry: &Entry, report: &mut Report) -> Option<String> {

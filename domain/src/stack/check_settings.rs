@@ -179,6 +179,7 @@ pub(super) fn functions(root: &Fields<'_>, report: &mut Report) -> Functions {
     Functions {
         architecture: choice(section, "architecture", &architectures, Architecture::X86_64, report),
         memory: integer(section, "memory", 128..=10_240, 256, report),
+        job_writes_per_second: integer(section, "jobWritesPerSecond", 10..=40_000, 500, report),
         log_retention_days: section
             .and_then(|section| section.get("logRetentionDays"))
             .and_then(|entry| log_retention(entry, report))

@@ -47,6 +47,8 @@ pub struct DeclaredGroup {
     pub owner: String,
     /// What it receives.
     pub rules: RuleSet,
+    /// Over how many partitions its copies of one type are spread.
+    pub shards: u16,
 }
 
 /// What a group receives: an item is shared if any rule selects it; its visible fields are those of all rules that do.
@@ -156,6 +158,8 @@ pub struct Functions {
     pub architecture: Architecture,
     /// Their memory in MB: 128 to 10,240.
     pub memory: u32,
+    /// Writes a second that one data job may do.
+    pub job_writes_per_second: u32,
     /// How long their logs are kept, in days.
     pub log_retention_days: u32,
 }

@@ -62,6 +62,7 @@ fn mistake(error: ContractError, within: &str) -> Mistake {
     let field = match &error {
         ContractError::NoTypes => "types".to_owned(),
         ContractError::Empty => "to".to_owned(),
+        ContractError::TooLong => "when".to_owned(),
         ContractError::Rule(rule) => match rule.part {
             RulePart::Type(at) => format!("types.{at}"),
             RulePart::When { .. } | RulePart::Field(_) => "when".to_owned(),

@@ -25,6 +25,8 @@ mod members;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod scrubber;
 #[cfg(test)]
 mod shards;

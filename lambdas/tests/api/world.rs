@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
+};
+use aws_sdk_dynamodb::error::BoxError;
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::replication::{Change, ReplicaRow, decide};
@@ -71,6 +75,8 @@ pub struct World {
     pub queue: Arc<Mutex<Queue>>,
     pub pool: Known,
     pub now: Mutex<Timestamp>,
+    /// The operations that the database was asked for.
+    pub calls: Arc<Mutex<Vec<String>>>,
 }
 
 fn document() -> Document {
@@ -100,7 +106,28 @@ fn document() -> Document {
     }
 }
 
-async fn database() -> aws_sdk_dynamodb::Client {
+/// Notes the operation of every call.
+#[derive(Debug, Clone, Default)]
+struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Intercept for Calls {
+    fn name(&self) -> &'static str {
+        "calls"
+    }
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
+        let (_, operation) = target.split_once('.').unwrap_or_default();
+        self.0.lock().unwrap().push(operation.to_owned());
+        Ok(())
+    }
+}
+
+async fn database(calls: Calls) -> aws_sdk_dynamodb::Client {
     let database = dynoxide::Database::memory().unwrap();
     for table in ["t-data", "t-replicas", "t-directory"] {
         let request = json!({
@@ -120,6 +147,7 @@ async fn database() -> aws_sdk_dynamodb::Client {
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint)
+        .interceptor(calls)
         .build();
     aws_sdk_dynamodb::Client::from_conf(config)
 }
@@ -127,7 +155,8 @@ async fn database() -> aws_sdk_dynamodb::Client {
 impl World {
     pub async fn new() -> Self {
         crate::logs::install();
-        let store = Store::new(database().await, Tables::of_stack("t"));
+        let calls = Calls::default();
+        let store = Store::new(database(calls.clone()).await, Tables::of_stack("t"));
         let document = Arc::new(document());
         let (jobs, userinfo) = (FakeJobs::default(), FakeUserInfo::default());
         let settings = ApiSettings {
@@ -144,7 +173,7 @@ impl World {
             Box::new(userinfo.clone()),
         );
         let now = Mutex::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
-        Self { api, store, document, queue: jobs.0, pool: userinfo.0, now }
+        Self { api, store, document, queue: jobs.0, pool: userinfo.0, calls: calls.0, now }
     }
 
     pub fn now(&self) -> Timestamp {

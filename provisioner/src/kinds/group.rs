@@ -35,9 +35,16 @@ pub struct Attributes {
     pub owner: Option<String>,
     /// What it receives.
     pub rules: RuleSet,
+    /// Over how many partitions its copies are spread.
+    #[serde(default = "one")]
+    pub shards: u16,
     /// What must be there first: rules may name data types that functions of before do not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+}
+
+fn one() -> u16 {
+    1
 }
 
 /// The group that a stack wants; `after` are outputs of the functions.
@@ -49,6 +56,7 @@ pub fn resource(group: &DeclaredGroup, directory: Input, after: &[Input]) -> Res
             "name": group.name,
             "owner": group.owner,
             "rules": group.rules,
+            "shards": group.shards,
             "after": after,
         }),
     }
@@ -86,8 +94,8 @@ impl Typed for Group {
             }
         };
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-        if rules != want.rules {
-            let changed = store.change_rules(&group, &want.rules, group.shards, now()).await;
+        if rules != want.rules || group.shards != want.shards {
+            let changed = store.change_rules(&group, &want.rules, want.shards, now()).await;
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
@@ -97,6 +105,7 @@ impl Typed for Group {
             let invitation = invitation(&group.id, &want.name, owner, now());
             store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
         }
+        let group = GroupRow { shards: want.shards, ..group };
         Ok(of(&want.table, want.name, &group, want.rules))
     }
 
@@ -127,8 +136,13 @@ async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, Aw
     let id = ids::group();
     let time = now();
     let owner = want.owner.as_deref().ok_or_else(|| lacking("the group's owner"))?;
-    let group =
-        NewGroup { id: id.clone(), name: want.name.as_str(), rules: &want.rules, shards: 1, owner: None };
+    let group = NewGroup {
+        id: id.clone(),
+        name: want.name.as_str(),
+        rules: &want.rules,
+        shards: want.shards,
+        owner: None,
+    };
     let invitation = invitation(&id, &want.name, owner, time);
     store
         .create_declared_group(&group, &want.name, &invitation, time)
@@ -166,7 +180,9 @@ async fn hand_over(ctx: &Context, job: &Job) -> Result<(), AwsError> {
 }
 
 fn of(table: &str, name: Name, group: &GroupRow, rules: RuleSet) -> Found<Attributes> {
-    let attributes = Attributes { table: table.to_owned(), name, owner: None, rules, after: Vec::new() };
+    let shards = group.shards;
+    let attributes =
+        Attributes { table: table.to_owned(), name, owner: None, rules, shards, after: Vec::new() };
     Found { id: group.id.to_string(), attributes, outputs: outputs([("id", group.id.as_str())]) }
 }
 
@@ -181,6 +197,7 @@ mod tests {
             description: None,
             owner: "lead@example.org".into(),
             rules: RuleSet::default(),
+            shards: 4,
         };
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();

@@ -163,6 +163,13 @@ pub const GROUP: Section = Section {
             "What it receives: an item is shared if any rule selects it.",
             RULES,
         ),
+        key(
+            "shards",
+            "whole number, 1 to 64",
+            "1",
+            "Over how many partitions its copies of one type are spread: one takes 1,000 writes a second, and each costs readers a query. Changing it moves the copies.",
+            r#"{"type":"integer","minimum":1,"maximum":64}"#,
+        ),
     ],
 };
 
@@ -361,6 +368,13 @@ pub const FUNCTIONS: Section = Section {
             "256",
             "Their memory in MB; the processor's share grows with it.",
             r#"{"type":"integer","minimum":128,"maximum":10240}"#,
+        ),
+        key(
+            "jobWritesPerSecond",
+            "whole number, 10 to 40000",
+            "500",
+            "How fast one data job (a backfill, a purge) may write, so that people are not slowed down.",
+            r#"{"type":"integer","minimum":10,"maximum":40000}"#,
         ),
         key(
             "logRetentionDays",
