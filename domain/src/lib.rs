@@ -9,6 +9,7 @@
 
 pub mod datatype;
 pub mod diagnostic;
+pub mod example;
 pub mod id;
 pub mod item;
 pub mod replication;

@@ -80,11 +80,6 @@ pub struct Question<'a> {
 }
 
 impl CompiledRules {
-    /// The data types that any rule is about.
-    pub fn types(&self) -> impl Iterator<Item = &Name> {
-        self.types.keys()
-    }
-
     /// Whether any rule is about this data type.
     pub fn covers(&self, data_type: &Name) -> bool {
         self.types.contains_key(data_type)

@@ -192,3 +192,42 @@ fn a_condition_as_deep_as_it_can_be_has_an_answer_and_does_not_end_the_stack() {
         }
     }
 }
+
+#[test]
+fn the_past_reaches_as_far_back_as_the_most_generous_rule_and_no_further_than_the_contract() {
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    let rules = compile(
+        &types(),
+        &rules(json!([
+            {"types": ["glucose"], "history": {"days": 10}},
+            {"types": ["glucose"], "history": {"since": "2019-12-01T00:00:00Z"}},
+            {"types": ["pulse"], "history": "none"},
+        ])),
+    )
+    .unwrap();
+    let reach = |name: &str, terms: &Terms| rules.reaches_back_to(&Name::parse(name).unwrap(), terms);
+    let terms = joined("2020-01-01T00:00:00Z");
+    assert_eq!(reach("glucose", &terms), Some(at("2019-12-01T00:00:00Z")));
+    assert_eq!(reach("pulse", &terms), Some(terms.joined));
+    assert_eq!(reach("memo", &terms), None);
+    let since = |from: &str| {
+        let contract = Contract { from: Some(at(from)), ..Contract::default() };
+        let contract = CompiledContract::compile(&types(), contract, 0).unwrap();
+        Terms { joined: terms.joined, contract: contract.into() }
+    };
+    assert_eq!(reach("glucose", &since("2019-12-24T00:00:00Z")), Some(at("2019-12-24T00:00:00Z")));
+    assert_eq!(reach("glucose", &since("2019-01-01T00:00:00Z")), Some(at("2019-12-01T00:00:00Z")));
+}
+
+#[test]
+fn the_fields_that_may_be_seen_are_those_of_all_rules_or_every_field() {
+    let fields = |rules_json: serde_json::Value| {
+        let compiled = compile(&types(), &rules(rules_json)).unwrap();
+        let fields = compiled.fields(&Name::parse("glucose").unwrap());
+        fields.map(|fields| fields.into_iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let some = json!([{"types": ["glucose"], "fields": ["mgdl"]}, {"types": ["glucose"], "fields": ["device", "mgdl"]}]);
+    assert_eq!(fields(some), Some(vec!["device".to_owned(), "mgdl".to_owned()]));
+    assert_eq!(fields(json!([{"types": ["glucose"], "fields": ["mgdl"]}, {"types": ["glucose"]}])), None);
+    assert_eq!(fields(json!([{"types": ["pulse"]}])), Some(vec![]));
+}

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::example::example;
+use serde_json::json;
+
 use super::{Session, wanted};
 use crate::desired::stack_outputs;
 use crate::engine::Execution;
@@ -40,11 +43,21 @@ fn of(session: &Session, outputs: &dyn Fn(&Address) -> Option<Outputs>) -> Outpu
 pub fn next_steps(session: &Session, outputs: &Outputs) -> Vec<String> {
     let Some(api) = outputs.get("apiUrl") else { return Vec::new() };
     let bearer = r#"-H "authorization: Bearer $TOKEN""#;
-    vec![
+    let mut steps = vec![
         format!("  export TOKEN=$({})", command(session, "token")),
         format!("  curl -sS -X POST {bearer} '{api}/user'   # make your profile"),
-        format!("  curl -sS {bearer} '{api}/user'           # see it"),
-    ]
+    ];
+    if let Some(data_type) = session.stack.data_types.values().next() {
+        let item = json!({ "type": data_type.name, "fields": example(data_type, store::clock::now()) });
+        // Within single quotes a shell takes everything as it is, but the quote itself.
+        let item = item.to_string().replace('\'', r"'\''");
+        let json = r#"-H "content-type: application/json""#;
+        steps.push(format!(
+            "  curl -sS -X POST {bearer} {json} -d '{item}' '{api}/user/data'   # write an item"
+        ));
+        steps.push(format!("  curl -sS {bearer} '{api}/user/data'   # see it"));
+    }
+    steps
 }
 
 /// A command line for this program and this stack.
