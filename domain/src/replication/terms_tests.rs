@@ -332,3 +332,21 @@ fn a_change_of_shards_moves_what_is_selected_and_nothing_else() {
     assert_eq!(revise(&other, &all[1].membership, &moved, &[all[0].former()]), Decision::Nothing);
     assert_eq!(revise(&selected, &all[1].membership, &all[1].book, &[all[0].former()]), Decision::Nothing);
 }
+
+#[test]
+fn what_was_asked_before_and_after_need_not_be_written_again() {
+    let compiled = |when: &str| {
+        let set = serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}]))
+            .unwrap();
+        Arc::new(compile(&types(), &set).unwrap())
+    };
+    let all = moments((0, 0), &[(true, 0)]);
+    let book = |revision, when| Rulebook { revision, rules: compiled(when), ..all[0].book.clone() };
+    let (before, after) =
+        (book(1, "!(resource has note)"), book(2, "!(resource has note) && resource.mgdl > 60"));
+    let former = Former { rules: before.rules, ..all[0].former() };
+    let plain = item(120, None, None, 1);
+    assert_eq!(revise(&plain, &all[0].membership, &after, &[former.clone()]), Decision::Nothing);
+    let low = item(50, None, None, 1);
+    assert!(matches!(revise(&low, &all[0].membership, &after, &[former]), Decision::Bury { .. }));
+}

@@ -158,3 +158,42 @@ fn a_reader_sees_only_live_copies_of_present_members_that_the_rules_still_select
     assert!(!seen(3, false, Some(3), "resource.mgdl > 200", None), "a rule that was narrowed");
     assert!(!seen(3, false, Some(3), "true", Some(1000)), "past its retention");
 }
+
+#[test]
+fn a_record_is_believed_only_if_it_was_written_clearly_after_the_join() {
+    let terms = Terms::of_everything(Timestamp::from_millis(1_000_000));
+    let written = |after: i64| Some(Timestamp::from_millis(1_000_000 + after));
+    assert!(must_ask_source(None, &terms), "nobody knows when");
+    assert!(must_ask_source(written(-1), &terms));
+    assert!(must_ask_source(written(CLOCK_SLACK - 1), &terms));
+    assert!(!must_ask_source(written(CLOCK_SLACK), &terms));
+    assert!(!must_ask_source(written(CLOCK_SLACK + 1), &terms));
+}
+
+#[test]
+fn an_order_beyond_what_fits_is_the_greatest_that_fits() {
+    let greatest = Order { epoch: u64::MAX, version: u64::MAX, ..Order::floor(0, 0) };
+    let stored = greatest.to_string();
+    assert_eq!(stored.len(), Order::floor(0, 0).to_string().len());
+    let read: Order = stored.parse().unwrap();
+    assert_eq!((read.epoch, read.version), (0xffff_ffff_ffff, 0xffff_ffff_ffff));
+}
+
+#[test]
+fn a_text_that_is_nearly_an_order_is_refused_and_named_shortly() {
+    let good = Order { version: 0xabc, ..Order::floor(1, 2) }.to_string();
+    assert!(good.parse::<Order>().is_ok());
+    for bad in [
+        good.to_uppercase(),
+        format!("{good}0"),
+        good[1..].to_owned(),
+        format!("{}2", &good[..good.len() - 1]),
+        format!("+{}", &good[1..]),
+        String::new(),
+    ] {
+        assert_eq!(bad.parse::<Order>(), Err(InvalidOrder(bad.clone())));
+    }
+    let long = "x".repeat(500);
+    let InvalidOrder(named) = long.parse::<Order>().unwrap_err();
+    assert_eq!(named.len(), good.len() + 1, "enough to see that it is too long");
+}

@@ -2,10 +2,11 @@
 
 use domain::replication::Order;
 
+use crate::actors::{Actor, JobId, JobKind, Then, Who};
 use crate::oracle;
 use crate::people::{settle_layouts, unsettled_contracts};
 use crate::scenario::{Scenario, Variant};
-use crate::state::{Actor, JobId, JobKind, Member, State, Then, Who};
+use crate::state::{Member, State};
 use crate::terms::{Contract, Edition, Op, Place, Row, Said, View};
 
 /// Somebody reads the terms: both rows now, or the membership now and the group's row later.
@@ -53,10 +54,21 @@ fn stream(state: &mut State, view: Option<View>, (item, at): (u8, u8), then: The
     let said = Said { item, version: record.version, reading: record.reading };
     let op = oracle::decide(said, &view);
     let shows = matches!(op, Some(Op::Put(_, row)) if row.body.is_some());
-    if shows && variant != Variant::TrustRecords && oracle::must_ask(record.written, view.joined) {
+    if shows && must_ask(record.written, &view, variant) {
         return state.enter(Actor::Asking { view, item, record: at, then });
     }
     write_all(state, op.into_iter().collect(), then);
+}
+
+/// Whether the source must be asked instead of believing a record: it may be older than the membership, or than the
+/// layout. What was taken away before has left no tombstone in either.
+pub fn must_ask(written: u8, view: &View, variant: Variant) -> bool {
+    let began = match variant {
+        Variant::TrustRecords => return false,
+        Variant::TrustLayouts => view.joined,
+        _ => view.joined.max(view.edition.layout.at),
+    };
+    oracle::must_ask(written, began)
 }
 
 fn request(state: &mut State, view: Option<View>, said: Said, variant: Variant) {
@@ -128,15 +140,13 @@ pub fn step(state: &mut State, at: usize, scenario: &Scenario, variant: Variant)
         }
         Actor::Scanning { known, job, next } => scan(state, known, (job, next), scenario, variant),
         Actor::Writing { mut ops, then } => {
-            if let Some(op) = ops.pop() {
-                apply(state, op, variant);
-            }
-            match then {
-                // The writes of a page, and what is noted of it, are different calls.
-                Then::Checkpoint { .. } if ops.is_empty() => {
-                    state.enter(Actor::Writing { ops, then });
-                }
-                _ => write_all(state, ops, then),
+            let Some(op) = ops.pop() else { return conclude(state, then) };
+            apply(state, op, variant);
+            // The writes of a page, and what is noted of it, are different calls.
+            if ops.is_empty() && matches!(then, Then::Checkpoint { .. }) {
+                state.enter(Actor::Writing { ops, then });
+            } else {
+                write_all(state, ops, then);
             }
         }
     }
@@ -223,7 +233,10 @@ fn former(
 /// What the last page of a job also sees to: after a restore, copies that have no source.
 fn leavings(state: &State, kind: JobKind, view: &View) -> Vec<Op> {
     let gone = |place: &Place| state.sources[usize::from(place.item)].reading.is_none();
-    let orphans = state.copies.iter().filter(|(place, _)| kind == JobKind::Reconcile && gone(place));
+    let orphans = state
+        .copies
+        .iter()
+        .filter(|(place, row)| kind == JobKind::Reconcile && row.body.is_some() && gone(place));
     let burial = |(place, row): (&Place, &Row)| {
         let said = Said { item: place.item, version: row.order.version as u8, reading: None };
         oracle::decide(said, view)

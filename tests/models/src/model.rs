@@ -2,13 +2,14 @@
 
 use stateright::{Model, Property};
 
-use crate::machines::{apply, read_terms, spread, step};
-use crate::oracle;
+use crate::actors::{Actor, Job, JobId, JobKind, Then, Who};
+use crate::machines::{read_terms, spread, step};
 use crate::people;
-use crate::reader::{self, List, is_selected, listed};
+use crate::properties;
+use crate::reader::{self, List, listed};
 use crate::scenario::{Reader, Scenario, Variant};
-use crate::state::{Actor, Folly, Job, JobId, JobKind, State, Then, Who};
-use crate::terms::{Contract, Edition, Op, Reading, Rule, Said};
+use crate::state::{Folly, State};
+use crate::terms::{Contract, Edition, Reading, Rule};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,6 @@ pub enum Action {
     Die(usize),
     /// An item's tombstones reach the end of their time.
     Collect(u8),
-    /// A consumer looks, and remembers what it saw.
-    Look,
     /// A consumer begins a list.
     Begin,
     /// The list's copies are read.
@@ -219,16 +218,7 @@ impl Protocol {
 
     fn consumers(&self, state: &State, actions: &mut Vec<Action>) {
         match (self.scenario.reader, &state.list) {
-            (Reader::AtOnce, _) => {
-                let newer = |(row, seen): (&Option<_>, &u8)| {
-                    row.is_some_and(|row: crate::terms::Row| row.order.version > u64::from(*seen))
-                };
-                // After a restore, items do go back; what is promised from then on begins when the copies have followed.
-                let following = state.jobs.iter().any(|job| job.id.kind == JobKind::Reconcile);
-                if !following && listed(state, self.variant).iter().zip(&state.seen).any(newer) {
-                    actions.push(Action::Look);
-                }
-            }
+            (Reader::AtOnce, _) => {}
             (Reader::Stepwise, None) => actions.push(Action::Begin),
             (Reader::Stepwise, Some(list)) => {
                 if list.wants_page() {
@@ -244,6 +234,18 @@ impl Protocol {
         }
     }
 
+    /// Somebody looks at every instant, and remembers the greatest version of each item: seeing less breaks less.
+    fn look(&self, state: &mut State) {
+        // After a restore, items do go back; what is promised from then on begins when the copies have followed.
+        let following = state.jobs.iter().any(|job| job.id.kind == JobKind::Reconcile);
+        if self.scenario.reader == Reader::Stepwise || following {
+            return;
+        }
+        for (row, seen) in listed(state, self.variant).iter().zip(&mut state.seen) {
+            *seen = row.map_or(*seen, |row| (*seen).max(row.order.version as u8));
+        }
+    }
+
     fn change(&self, state: &mut State, action: Action) {
         let Self { scenario, variant } = self;
         match action {
@@ -252,7 +254,7 @@ impl Protocol {
             Action::Join(contract) => people::join(state, contract, *variant),
             Action::Leave => people::leave(state, *variant),
             Action::ChangeRules(rule, shards) => people::change_rules(state, rule, shards, *variant),
-            Action::ChangeContract(contract) => people::change_contract(state, contract, *variant),
+            Action::ChangeContract(contract) => people::change_contract(state, contract),
             Action::DeleteGroup => people::delete_group(state),
             Action::BackUp => state.backup = Some(state.sources),
             Action::Restore => people::restore(state, scenario, *variant),
@@ -279,11 +281,6 @@ impl Protocol {
                 state.copies.retain(|place, row| place.item != item || row.body.is_some());
                 if *variant != Variant::CollectAnyTime {
                     state.trimmed[usize::from(item)] = state.histories[usize::from(item)].len();
-                }
-            }
-            Action::Look => {
-                for (row, seen) in listed(state, *variant).iter().zip(&mut state.seen) {
-                    *seen = row.map_or(*seen, |row| (*seen).max(row.order.version as u8));
                 }
             }
             Action::Begin => state.list = Some(List::begin(state)),
@@ -336,87 +333,11 @@ impl Model for Protocol {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut next = last.clone();
         self.change(&mut next, action);
+        self.look(&mut next);
         (next != *last).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::<Self>::always(REVOCATION, |model, state| {
-                !state.broken.revocation
-                    && (model.scenario.reader == Reader::Stepwise
-                        || listed(state, model.variant).iter().flatten().all(|row| is_selected(state, row)))
-            }),
-            Property::<Self>::always(COMPLETENESS, |model, state| !state.at_rest() || complete(model, state)),
-            Property::<Self>::always(NO_RESURRECTION, |model, state| {
-                !state.broken.resurrection && not_below(model, state, &state.floors)
-            }),
-            Property::<Self>::always(MONOTONIC, |model, state| {
-                !state.broken.backwards && not_below(model, state, &state.seen)
-            }),
-            Property::<Self>::always(IDEMPOTENCE, |model, state| {
-                !state.at_rest() || repeats_change_nothing(model, state)
-            }),
-            Property::<Self>::sometimes(SHOWN, |model, state| {
-                state.at_rest() && listed(state, model.variant).iter().flatten().count() > 0
-            }),
-        ]
+        properties::all()
     }
-}
-
-/// I1: nothing is listed that the roster, the rules or the contract do not let through.
-pub const REVOCATION: &str = "I1: nothing is listed that was taken away by a leave or a narrowing";
-/// I2: at rest, what is listed is what the sources say.
-pub const COMPLETENESS: &str = "I2: at rest, exactly what the terms select is listed";
-/// I1 and I3, of items.
-pub const NO_RESURRECTION: &str = "I3: no version that its owner took away is ever listed again";
-/// I4: versions only grow.
-pub const MONOTONIC: &str = "I4: no item goes back to an older version";
-/// I6: repeats change nothing.
-pub const IDEMPOTENCE: &str = "I6: at rest, every record delivered again changes nothing";
-/// Something is listed at rest at all: without this, nothing would have been tested.
-pub const SHOWN: &str = "something is listed at rest";
-
-fn not_below(model: &Protocol, state: &State, floors: &[u8]) -> bool {
-    model.scenario.reader == Reader::Stepwise
-        || listed(state, model.variant)
-            .iter()
-            .zip(floors)
-            .all(|(row, floor)| row.is_none_or(|row| row.order.version >= u64::from(*floor)))
-}
-
-fn complete(model: &Protocol, state: &State) -> bool {
-    let Edition { rule, .. } = state.group.edition();
-    let left_alone = state.group.active || state.member.is_none();
-    left_alone
-        && state.sources.iter().zip(listed(state, model.variant)).all(|(source, row)| {
-            let selected = source.reading.filter(|reading| {
-                let allowed = state.member.is_some_and(|member| member.contract().allows(*reading));
-                state.group.active && allowed && rule.allows(*reading)
-            });
-            let listed = row.and_then(|row| Some((row.order.version as u8, row.body?.reading)));
-            listed == selected.map(|reading| (source.version, reading))
-        })
-}
-
-fn repeats_change_nothing(model: &Protocol, state: &State) -> bool {
-    let Some(view) = state.member.and_then(|member| state.view(member)) else { return true };
-    let listed = |state: &State| {
-        listed(state, model.variant).map(|row| row.map(|row| (row.order.version, row.body.map(|body| body.reading))))
-    };
-    let before = listed(state);
-    (0..model.scenario.items).all(|item| {
-        let at = usize::from(item);
-        let records = state.histories[at].records().iter().skip(usize::from(state.trimmed[at]));
-        records.into_iter().all(|record| {
-            let mut said = Said { item, version: record.version, reading: record.reading };
-            if model.variant != Variant::TrustRecords && oracle::must_ask(record.written, view.joined) {
-                said.reading = state.sources[at].reading;
-                said.version = said.reading.map_or(said.version, |_| state.sources[at].version);
-            }
-            let Some(op): Option<Op> = oracle::decide(said, &view) else { return true };
-            let mut after = state.clone();
-            apply(&mut after, op, model.variant);
-            listed(&after) == before
-        })
-    })
 }

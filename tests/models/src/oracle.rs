@@ -204,9 +204,9 @@ pub fn revise(said: Said, view: &View, former: &[(Edition, Contract)]) -> Option
     })
 }
 
-/// Whether a record written after so many changes of the roster may be older than the membership.
+/// Whether a record written at this time may be older than what began at that time.
 pub fn must_ask(written: u8, joined: u8) -> bool {
-    // A roster change stands at the beginning of its age, and what follows it in the middle.
+    // What begins an age stands at its beginning, and what is written in it in the middle.
     let written = Timestamp::from_millis(i64::from(written) * AGE + 70_000);
     must_ask_source(Some(written), &terms(joined, Contract::Open, 0))
 }

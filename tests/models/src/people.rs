@@ -1,8 +1,9 @@
 //! What people do: owners, providers and operators. Each is one transaction, and is answered when it is done; but for
 //! changes of items, which [`crate::machines`] carries on.
 
+use crate::actors::{Actor, Job, JobKind};
 use crate::scenario::{Scenario, Variant};
-use crate::state::{Actor, Folly, Job, JobKind, Member, Record, Source, State};
+use crate::state::{Folly, Member, Record, Source, State};
 use crate::terms::{Contract, Edition, Layout, Reading, Rule};
 
 /// Writes an item to its drive; the stream tells of it.
@@ -16,7 +17,7 @@ pub fn write(state: &mut State, item: u8, reading: Option<Reading>) {
         None => before.version,
     };
     state.sources[at] = Source { version, reading };
-    state.histories[at].push(Record { version, reading, written: state.group.roster_rev });
+    state.histories[at].push(Record { version, reading, written: state.age() });
     if before.reading.is_some() {
         state.enter(Actor::Request { item, version, reading });
     } else if before.version > 0 {
@@ -29,8 +30,8 @@ pub fn write(state: &mut State, item: u8, reading: Option<Reading>) {
 /// A drive joins as provider.
 pub fn join(state: &mut State, contract: Contract, variant: Variant) {
     state.group.roster_rev += 1;
-    let joined = state.group.roster_rev;
-    let epoch = if variant == Variant::NoEpoch { 1 } else { joined };
+    let joined = state.age();
+    let epoch = if variant == Variant::NoEpoch { 1 } else { state.group.roster_rev };
     state.member = Some(Member::new(epoch, joined, contract));
     state.folly.revoked = false;
     state.add_job(JobKind::Backfill, epoch);
@@ -50,14 +51,15 @@ pub fn leave(state: &mut State, variant: Variant) {
 
 /// The owner changes the rules or the number of shards.
 pub fn change_rules(state: &mut State, rule: Rule, shards: u8, variant: Variant) {
-    let rules_from = unsettled(state, variant);
+    let rules_from = unsettled(state);
     let now = state.group.edition().layout;
     let since = match variant {
         Variant::PartitionsAgain => now.since,
         _ if now.shards == shards => now.since,
         _ => state.group.rule_revision() + 1,
     };
-    let layout = Layout { shards, since };
+    let at = if now.shards == shards { now.at } else { state.age() + 1 };
+    let layout = Layout { shards, since, at };
     state.group.editions.push(Edition { rule, layout });
     if !state.group.layouts.contains(&layout) {
         state.group.layouts.push(layout);
@@ -70,13 +72,11 @@ pub fn change_rules(state: &mut State, rule: Rule, shards: u8, variant: Variant)
 }
 
 /// The provider changes the contract.
-pub fn change_contract(state: &mut State, contract: Contract, variant: Variant) {
+pub fn change_contract(state: &mut State, contract: Contract) {
     let Some(mut member) = state.member else { return };
-    let contracts = if variant == Variant::ReviseFromLast { 0 } else { unsettled_contracts(state, &member) };
-    let kind = JobKind::Revise {
-        rules_from: unsettled(state, variant),
-        contracts: contracts | 1 << member.revision(),
-    };
+    let contracts = unsettled_contracts(state, &member);
+    let kind =
+        JobKind::Revise { rules_from: unsettled(state), contracts: contracts | 1 << member.revision() };
     member.agree(contract);
     state.member = Some(member);
     state.add_job(kind, member.epoch);
@@ -86,12 +86,12 @@ pub fn change_contract(state: &mut State, contract: Contract, variant: Variant) 
 }
 
 /// The first revision of the rules that copies may still be of: a job that is not done may not have got far.
-fn unsettled(state: &State, variant: Variant) -> u8 {
+fn unsettled(state: &State) -> u8 {
     let from = |job: &Job| match job.id.kind {
         JobKind::Spread { rules_from } | JobKind::Revise { rules_from, .. } => Some(rules_from),
         _ => None,
     };
-    let open = state.jobs.iter().filter(|_| variant != Variant::ReviseFromLast).filter_map(from);
+    let open = state.jobs.iter().filter_map(from);
     open.min().unwrap_or_else(|| state.group.rule_revision())
 }
 
@@ -120,7 +120,11 @@ pub fn delete_group(state: &mut State) {
 /// former one is delivered any more; what was promised of items before is void, since it is undone on purpose.
 pub fn restore(state: &mut State, scenario: &Scenario, variant: Variant) {
     let Some(backup) = state.backup.take() else { return };
-    state.sources = backup;
+    for (source, held) in state.sources.iter_mut().zip(backup) {
+        // An identifier is not used again, not even one of which the backup knows nothing.
+        let version = if held.version == 0 { source.version } else { held.version };
+        *source = Source { version, ..held };
+    }
     state.histories = Default::default();
     state.acknowledged = Default::default();
     state.trimmed = Default::default();

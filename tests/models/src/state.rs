@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::actors::{Actor, Job, JobId, JobKind};
 use crate::reader::List;
 use crate::scenario::Scenario;
-use crate::terms::{Contract, Edition, Layout, Op, Place, Reading, Row, View};
+use crate::terms::{Contract, Edition, Layout, Place, Reading, Row, View};
 
 /// Items at most.
 pub const ITEMS: usize = 3;
@@ -20,7 +21,7 @@ pub struct Record {
     pub version: u8,
     /// How it reads; none if it was deleted.
     pub reading: Option<Reading>,
-    /// The `roster_rev` when it was written: the only clock there is.
+    /// When it was written.
     pub written: u8,
 }
 
@@ -130,157 +131,6 @@ impl Group {
     }
 }
 
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum JobKind {
-    /// Copies the past of who joined.
-    Backfill,
-    /// After a change of the rules: makes a revision for the member, and waits until all revisions are done.
-    Spread {
-        /// The first revision of the rules that copies may still be of.
-        rules_from: u8,
-    },
-    /// Brings copies after a change of terms.
-    Revise {
-        /// The first revision of the rules that copies may still be of.
-        rules_from: u8,
-        /// The revisions of the contract, besides the one of now, that copies may still be of: one bit for each.
-        contracts: u8,
-    },
-    /// Removes the copies of who left.
-    Purge,
-    /// Removes the copies and members of a deleted group.
-    Dissolve,
-    /// Compares copies and source after a restore.
-    Reconcile,
-}
-
-/// Which job it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId {
-    /// What it does.
-    pub kind: JobKind,
-    /// For which membership.
-    pub epoch: u8,
-    /// Made at these revisions of rules and contract, and in this era: no two jobs are made at the same.
-    pub made: (u8, u8, u8),
-}
-
-/// A job's row; it is there until the job is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Job {
-    /// Which job it is.
-    pub id: JobId,
-    /// The item to go on with.
-    pub next: u8,
-}
-
-/// What follows when a writer's last write is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Then {
-    /// Nothing: a repeat, or an invocation that was given up for lost.
-    Nothing,
-    /// The stream is told that the item's records up to here are done.
-    Acknowledge {
-        /// The item.
-        item: u8,
-        /// How many of its records.
-        upto: u8,
-    },
-    /// The caller is told that it is done.
-    Answer {
-        /// The item.
-        item: u8,
-        /// Versions before this were taken away.
-        floor: u8,
-    },
-    /// The job goes on with another item, or is done.
-    Checkpoint {
-        /// The job.
-        job: JobId,
-        /// Where it goes on; none if it is done.
-        next: Option<u8>,
-    },
-}
-
-/// Somebody in the middle of something.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Actor {
-    /// Has read the membership, not yet the group.
-    Half {
-        /// The membership as it was.
-        member: Member,
-        /// Who reads.
-        who: Who,
-    },
-    /// Cannot believe its record, and is about to ask the source.
-    Asking {
-        /// What it knows.
-        view: View,
-        /// The item.
-        item: u8,
-        /// Its record.
-        record: u8,
-        /// What follows.
-        then: Then,
-    },
-    /// Has written the source, and not yet looked whom that concerns.
-    Request {
-        /// The item.
-        item: u8,
-        /// The version that it wrote, or deleted.
-        version: u8,
-        /// What it wrote; none if it deleted.
-        reading: Option<Reading>,
-    },
-    /// Has checked its job, and not yet read the items.
-    Scanning {
-        /// What it knows; nothing if it needs to know nothing.
-        known: Option<(View, Member)>,
-        /// The job.
-        job: JobId,
-        /// The item to go on with.
-        next: u8,
-    },
-    /// Has decided, and not yet written all.
-    Writing {
-        /// What is left to write, last first.
-        ops: Vec<Op>,
-        /// What follows.
-        then: Then,
-    },
-}
-
-/// Who reads the terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
-    /// A writer for the stream.
-    Stream {
-        /// The item.
-        item: u8,
-        /// Its record.
-        record: u8,
-        /// What follows.
-        then: Then,
-    },
-    /// A request.
-    Request {
-        /// The item.
-        item: u8,
-        /// The version that it wrote, or deleted.
-        version: u8,
-        /// What it wrote; none if it deleted.
-        reading: Option<Reading>,
-    },
-    /// A job.
-    Job {
-        /// The job.
-        job: JobId,
-        /// The item to go on with.
-        next: u8,
-    },
-}
-
 /// Which invariants a list has broken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Broken {
@@ -340,7 +190,7 @@ impl State {
     /// The beginning.
     pub fn new(scenario: &Scenario) -> Self {
         let edition =
-            Edition { rule: scenario.rule, layout: Layout { shards: scenario.shards[0], since: 1 } };
+            Edition { rule: scenario.rule, layout: Layout { shards: scenario.shards[0], since: 1, at: 1 } };
         let member = Member::new(1, 1, scenario.contracts[0]);
         Self {
             sources: Default::default(),
@@ -378,6 +228,11 @@ impl State {
             contract: member.contract(),
             contract_revision: member.revision(),
         })
+    }
+
+    /// The time: it passes with every change of the roster and of the rules, by more than clocks are ever apart.
+    pub fn age(&self) -> u8 {
+        self.group.roster_rev + self.group.rule_revision() - 1
     }
 
     /// Adds somebody who is in the middle of something.

@@ -59,6 +59,8 @@ pub struct Layout {
     pub shards: u8,
     /// Since which revision of the rules: no partition is ever used again, not even under the same number.
     pub since: u8,
+    /// When it began.
+    pub at: u8,
 }
 
 /// Where a copy lies.
@@ -79,7 +81,7 @@ pub struct View {
     pub era: u8,
     /// The membership's epoch.
     pub epoch: u8,
-    /// When the provider joined, in values of `roster_rev`.
+    /// When the provider joined.
     pub joined: u8,
     /// The rules.
     pub edition: Edition,

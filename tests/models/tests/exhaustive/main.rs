@@ -1,149 +1,63 @@
-//! tmp
+//! The protocol holds in every interleaving of these scenarios; what was tried and failed still fails.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "test code"
+    reason = "all of this is test code, which stops where something is wrong"
 )]
-use models::terms::*;
-use models::*;
-use stateright::{Checker, Model};
+
+mod failed;
+mod meaning;
+mod protocol;
+mod scenarios;
+
 use std::io::Write as _;
+use std::time::Instant;
 
-fn check(scenario: Scenario, variant: Variant) -> bool {
-    let start = std::time::Instant::now();
-    let name = scenario.name;
-    let checker = Protocol { scenario, variant }
-        .checker()
-        .finish_when(stateright::HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
-    let mut out = std::io::stdout();
-    let found = checker.discoveries();
-    let failed: Vec<_> = found.iter().filter(|(n, _)| n.starts_with("I")).collect();
-    writeln!(
-        out,
-        "{name} {variant:?}: {} unique, {} gen, depth {}, {:?}; shown {}",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-        start.elapsed(),
-        found.contains_key(SHOWN)
-    )
-    .unwrap();
-    for (n, path) in &failed {
-        writeln!(out, "   {n}: {:?}", (*path).clone().into_actions()).unwrap();
-    }
-    failed.is_empty()
+use models::{Action, Protocol, Scenario, State, Variant};
+use stateright::{Checker, HasDiscoveries, Model as _, Path};
+
+/// What checking a model came to.
+struct Outcome {
+    states: usize,
+    done: bool,
+    /// What was found, by the names of properties, with the shortest way there.
+    found: Vec<(&'static str, Path<State, Action>)>,
 }
 
-fn membership() -> Scenario {
-    Scenario {
-        name: "membership",
-        readings: &[Reading::High],
-        versions: 2,
-        deletes: true,
-        roster: 4,
-        ..Scenario::SMALL
+impl Outcome {
+    fn has(&self, property: &str) -> bool {
+        self.found.iter().any(|(name, _)| *name == property)
     }
-}
-fn rules() -> Scenario {
-    Scenario {
-        name: "rules",
-        readings: &[Reading::Low, Reading::High],
-        versions: 2,
-        deletes: true,
-        roster: 1,
-        member: true,
-        rule: Rule::All,
-        rule_revisions: 3,
-        ..Scenario::SMALL
-    }
-}
-fn contracts() -> Scenario {
-    Scenario { name: "contracts", contract_revisions: 2, rule: Rule::All, rule_revisions: 1, ..rules() }
-}
-fn both() -> Scenario {
-    Scenario {
-        name: "both",
-        contract_revisions: 1,
-        rule: Rule::All,
-        rule_revisions: 2,
-        split: true,
-        ..rules()
-    }
-}
-fn pages() -> Scenario {
-    Scenario {
-        name: "pages",
-        items: 2,
-        page: 1,
-        workers: 2,
-        readings: &[Reading::High],
-        deletes: false,
-        versions: 1,
-        roster: 3,
-        ..Scenario::SMALL
-    }
-}
-fn shards() -> Scenario {
-    Scenario {
-        name: "shards",
-        rule: Rule::All,
-        readings: &[Reading::High],
-        rule_revisions: 3,
-        shards: &[1, 2],
-        ..rules()
-    }
-}
-fn deletion() -> Scenario {
-    Scenario { name: "deletion", deletion: true, roster: 3, ..membership() }
-}
-fn restore() -> Scenario {
-    Scenario { name: "restore", restores: 1, roster: 2, ..membership() }
-}
-fn collection() -> Scenario {
-    Scenario { name: "collection", collection: true, roster: 1, member: true, ..membership() }
-}
-fn stepwise() -> Scenario {
-    Scenario { name: "stepwise", reader: Reader::Stepwise, roster: 3, ..membership() }
 }
 
-#[test]
-fn probe() {
-    for s in
-        [pages(), rules(), contracts(), both(), shards(), deletion(), restore(), collection(), stepwise()]
-    {
-        if s.name.contains(&only) {
-            check(s, Variant::Protocol);
-        }
-    }
+/// Checks a model until everything has been looked at, or what is asked for was found.
+fn check(scenario: Scenario, variant: Variant, until: HasDiscoveries) -> Outcome {
+    let (name, begun) = (scenario.name, Instant::now());
+    let model = Protocol { scenario, variant };
+    let checker = model.checker().finish_when(until).spawn_bfs().join();
+    let mut found: Vec<_> = checker.discoveries().into_iter().collect();
+    found.sort_by_key(|(name, _)| *name);
+    let (states, depth) = (checker.unique_state_count(), checker.max_depth());
+    let seconds = begun.elapsed().as_secs_f32();
+    let line = format!(
+        "{name:<24} {:<18} {states:>9} states, depth {depth:>2}, {seconds:.1} s",
+        format!("{variant:?}")
+    );
+    tell(&line);
+    Outcome { states, done: checker.is_done(), found }
 }
-#[test]
-fn variants() {
-    use Variant::*;
-    for (s, v) in [
-        (membership(), RevokedList),
-        (membership(), GuardDuringJobs),
-        (membership(), NoEpoch),
-        (rules(), NoRuleRevision),
-        (contracts(), NoContractRevision),
-        (membership(), NoTombstone),
-        (membership(), StaleMembership),
-        (Scenario { member: true, roster: 1, ..membership() }, VersionsRestart),
-        (collection(), CollectAnyTime),
-        (membership(), StreamOnly),
-        (membership(), TrustRecords),
-        (stepwise(), PurgeAtOnce), (membership(), PurgeAnyEpoch),
-        (pages(), CheckpointFirst),
-        (deletion(), JoinUnchecked),
-        (restore(), NoEra),
-        (shards(), PartitionsAgain),
-        (rules(), ReviseFromLast),
-        (stepwise(), RememberedRoster),
-        (Scenario { name: "unfenced", fence: false, ..restore() }, Protocol),
-    ] {
-        check(s, v);
-    }
+
+/// What happens on the way to what was found, and where it ends.
+fn steps(path: &Path<State, Action>) -> String {
+    let steps: Vec<String> = path.clone().into_actions().iter().map(|action| format!("{action:?}")).collect();
+    steps.join(", ")
+}
+
+/// To the terminal itself: what a passing test prints is swallowed, and these figures are worth seeing.
+fn tell(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
 }
