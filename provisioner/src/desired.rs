@@ -47,6 +47,8 @@ pub struct DesiredOptions {
     pub target: Target,
     /// The code of each function, by the function's name: `api`, `replicator`, `worker`, `scrubber`.
     pub code: BTreeMap<String, Code>,
+    /// Grows with each restore from a backup; see `store::era`.
+    pub era: u16,
     /// Whether functions are given the stack's document. Only tests of the AWS resources alone do without.
     pub with_stackdoc: bool,
 }
@@ -60,6 +62,8 @@ const SCRUBBER_EVERY: &str = "rate(5 minutes)";
 /// SQS advises six times the function's timeout, so that a message is not handed out twice while it is worked on.
 const VISIBILITY_FACTOR: u32 = 6;
 const DAY: u32 = 86_400;
+/// The variable that says which era a function's processes were started in.
+pub const ERA_VARIABLE: &str = "FREEHOLD_ERA";
 /// The processor's runtime for compiled functions.
 const RUNTIME: &str = "provided.al2023";
 /// The one API, and what belongs to it.
@@ -213,6 +217,8 @@ impl Resources<'_> {
             ("FREEHOLD_REPLICAS_TABLE", output("table", "replicas", "name")),
             ("FREEHOLD_DIRECTORY_TABLE", output("table", "directory", "name")),
             ("FREEHOLD_LOG", Input::from("info")),
+            // Functions read the era itself where it lies; this is what makes Lambda start new processes for a new one.
+            (ERA_VARIABLE, Input::from(self.options.era.to_string())),
         ];
         if self.options.with_stackdoc {
             // The content hash of the stack's document: a new document is a new environment, which is what makes
@@ -226,6 +232,10 @@ impl Resources<'_> {
             variables.push(("FREEHOLD_ISSUER", output("user_pool", MAIN, "issuer")));
             variables.push(("FREEHOLD_CLIENT_ID", output("user_pool_client", MAIN, "id")));
             variables.push(("FREEHOLD_USERINFO_URL", output("user_pool_domain", MAIN, "userInfoUrl")));
+        }
+        if function == "worker" {
+            let writes = self.stack.functions.job_writes_per_second.to_string();
+            variables.push(("FREEHOLD_WRITES_PER_SECOND", Input::from(writes.as_str())));
         }
         if let Target::Local { endpoint } = &self.options.target {
             variables.push(("AWS_ENDPOINT_URL", Input::from(endpoint.as_str())));

@@ -130,6 +130,26 @@ pub enum Error {
     /// The stack is not there.
     #[error("the stack `{0}` is not deployed here")]
     NotDeployed(String),
+    /// Some items cannot be repaired.
+    #[error("{} still", needs_repair(*left))]
+    Unrepaired {
+        /// How many.
+        left: usize,
+    },
+    /// Some copies could not be compared.
+    #[error("{} could not be compared or repaired", copies(*failed))]
+    Uncompared {
+        /// How many.
+        failed: usize,
+    },
+    /// Not every function is as it was last applied.
+    #[error("not every function is deployed as it should be: {}", addresses(.0))]
+    Unready(Vec<Address>),
+    /// Somebody else began an era.
+    #[error(
+        "somebody else began the next era at the same time; the functions were not switched to it by this run"
+    )]
+    Era,
     /// A failure of the local target, of a token or of packaging.
     #[error("{message}")]
     Other {
@@ -176,6 +196,10 @@ impl Error {
             Self::NotConfirmed { .. } => "FH0410",
             Self::Plan(_) => "FH0411",
             Self::Stale { .. } => "FH0412",
+            Self::Unrepaired { .. } => "FH0601",
+            Self::Uncompared { .. } => "FH0602",
+            Self::Era => "FH0603",
+            Self::Unready(_) => "FH0604",
             Self::Other { code, .. } => code,
         }
     }
@@ -189,6 +213,7 @@ impl Error {
             Self::State(StateError::Held(_)) => Exit::Locked,
             Self::Stale { .. } => Exit::Stale,
             Self::Incomplete { done, .. } if *done > 0 => Exit::Partly,
+            Self::Unrepaired { .. } | Self::Uncompared { .. } => Exit::Partly,
             Self::Interrupted { .. } => Exit::Interrupted,
             _ => Exit::Failed,
         }
@@ -219,6 +244,12 @@ impl Error {
             Self::NotConfirmed { .. } => "give the name exactly as it stands in stack.yaml".into(),
             Self::Plan(_) => "this is a mistake in `provision`: please report it with the stack's file".into(),
             Self::Stale { .. } => "run it again and look at the new plan".into(),
+            Self::Unrepaired { .. } => "see why with `provision repairs list`, mend that, and run it again".into(),
+            Self::Uncompared { .. } => {
+                "see the log of the function `scrubber` for why; it tries again by itself, and so does `provision reconcile`".into()
+            }
+            Self::Unready(_) => "run `provision apply` first: all functions have to begin the new era together".into(),
+            Self::Era => "let them finish, then run it again if they did not".into(),
             Self::Other { help, .. } => help.clone(),
         }
     }
@@ -334,6 +365,14 @@ fn addresses(addresses: &[Address]) -> String {
 
 fn names(sources: &[(String, String)]) -> String {
     sources.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(" with ")
+}
+
+fn copies(n: usize) -> String {
+    if n == 1 { "1 copy".to_owned() } else { format!("{n} copies") }
+}
+
+fn needs_repair(n: usize) -> String {
+    format!("{} {} repair", count(n, "item"), if n == 1 { "needs" } else { "need" })
 }
 
 fn were(n: usize) -> &'static str {

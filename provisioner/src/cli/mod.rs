@@ -7,6 +7,8 @@ mod local;
 mod outputs;
 mod package;
 mod plan;
+mod reconcile;
+mod repairs;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -87,6 +89,8 @@ enum Command {
     Destroy(destroy::Destroy),
     Outputs(outputs::OutputsArgs),
     Status(status::Status),
+    Repairs(repairs::Repairs),
+    Reconcile(reconcile::Reconcile),
     Token(token::Token),
     Local(local::Local),
     Package(package::Package),
@@ -193,6 +197,8 @@ async fn dispatch(command: Command, app: &App) -> Result<Exit, Error> {
         Command::Destroy(args) => args.run(app).await,
         Command::Outputs(args) => args.run(app).await,
         Command::Status(args) => args.run(app).await,
+        Command::Repairs(args) => args.run(app).await,
+        Command::Reconcile(args) => args.run(app).await,
         Command::Token(args) => args.run(app).await,
         Command::Local(args) => args.run(app).await,
         Command::Package(args) => args.run(app).await,

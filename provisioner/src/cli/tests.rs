@@ -50,17 +50,19 @@ async fn help_is_a_result_and_names_examples_and_exit_codes() {
     Usage: provision [OPTIONS] <COMMAND>
 
     Commands:
-      validate  Check the stack's file, without touching anything else
-      plan      Show what an apply would do
-      apply     Bring the stack to what its file says
-      destroy   Delete the stack with all its data
-      outputs   Print what the stack gives to its users: addresses and ids
-      status    Show what is deployed, who works on it, and the last runs
-      token     Sign in and print an access token for the API
-      local     Start, stop and look at the emulator of the local target
-      package   Build the functions and pack them as Lambda takes them
-      explain   Print what an error code means and what to do about it
-      help      Print this message or the help of the given subcommand(s)
+      validate   Check the stack's file, without touching anything else
+      plan       Show what an apply would do
+      apply      Bring the stack to what its file says
+      destroy    Delete the stack with all its data
+      outputs    Print what the stack gives to its users: addresses and ids
+      status     Show what is deployed, who works on it, and the last runs
+      repairs    Show or repair items whose changes could not be brought to their groups
+      reconcile  Compare what every group sees with what it should see, and repair the difference
+      token      Sign in and print an access token for the API
+      local      Start, stop and look at the emulator of the local target
+      package    Build the functions and pack them as Lambda takes them
+      explain    Print what an error code means and what to do about it
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -f, --file <PATH>

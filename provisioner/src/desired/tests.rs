@@ -37,6 +37,7 @@ fn stack() -> Stack {
             architecture: model::Architecture::X86_64,
             memory: 256,
             log_retention_days: 30,
+            job_writes_per_second: 500,
         },
         protection: model::Protection {
             deletion_protection: true,
@@ -54,6 +55,7 @@ fn options(target: Target) -> DesiredOptions {
         region: "eu-west-1".into(),
         target,
         code: FUNCTIONS.iter().map(|(name, _)| ((*name).to_owned(), code(name))).collect(),
+        era: 0,
         with_stackdoc: true,
     }
 }

@@ -103,12 +103,12 @@ pub(super) fn store_of(ctx: &Context, directory: &str) -> Store {
 }
 
 /// Whether the table itself is not there, and so nothing in it is.
-pub(super) fn no_table(error: &StoreError) -> bool {
+pub(crate) fn no_table(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(what) if what.starts_with("ResourceNotFoundException"))
 }
 
 /// The data plane's error as the provisioner reports it.
-pub(super) fn failed(error: &StoreError) -> AwsError {
+pub(crate) fn failed(error: &StoreError) -> AwsError {
     let kind = match error {
         StoreError::Busy(_) => ErrorKind::Throttled,
         StoreError::Denied(_) => ErrorKind::Denied,

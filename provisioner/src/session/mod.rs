@@ -3,6 +3,7 @@
 mod apply;
 mod destroy;
 mod outputs;
+mod reconcile;
 mod source;
 pub(crate) mod wanted;
 
@@ -17,6 +18,7 @@ use domain::stack::Stack;
 pub use apply::{Applied, Approval, apply};
 pub use destroy::{destroy, losses};
 pub use outputs::{next_steps, outputs_of, recorded_outputs};
+pub use reconcile::{Reconciled, begin_era, data_plane, reconcile};
 pub use source::load;
 
 use crate::aws::{CallEvent, Clients, ConnectOptions, Observer};

@@ -27,17 +27,19 @@ pub(super) async fn resources(session: &Session) -> Result<Vec<Resource>, Error>
         let code = Code { path: artefact.path.display().to_string(), sha256: artefact.sha256_base64 };
         (artefact.name, code)
     });
-    Ok(of(session, code.collect()))
+    let code = code.collect();
+    let options = DesiredOptions { era: super::reconcile::era(session).await?, ..options(session, code) };
+    Ok(of(session, &options))
 }
 
 /// Everything, with functions that have no code: enough to find and delete what is there.
 pub(super) fn without_code(session: &Session) -> Vec<Resource> {
-    of(session, BTreeMap::new())
+    of(session, &options(session, BTreeMap::new()))
 }
 
-fn of(session: &Session, code: BTreeMap<String, Code>) -> Vec<Resource> {
+fn of(session: &Session, options: &DesiredOptions) -> Vec<Resource> {
     let mut resources = vec![control_table(&session.stack)];
-    resources.extend(desired(&session.stack, &options(session, code)));
+    resources.extend(desired(&session.stack, options));
     resources
 }
 
@@ -50,6 +52,7 @@ pub(super) fn options(session: &Session, code: BTreeMap<String, Code>) -> Desire
             None => desired::Target::Aws,
         },
         code,
+        era: 0,
         with_stackdoc: crate::kinds::find("stackdoc").is_some(),
     }
 }
