@@ -17,6 +17,7 @@
 )]
 
 mod emulator;
+mod jobs;
 mod leftovers;
 mod patience;
 mod people;

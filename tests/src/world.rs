@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glucose_study::client::connections;
 use glucose_study::people::Place;
 use glucose_study::target::place;
 use provision::aws::Clients;
 use provision::error::Error;
 use provision::event::{Collected, Summary};
-use provision::resource::Outputs;
 use provision::session::{Applied, Approval, Options, Session, Target, apply, destroy};
 use provision::state::StateError;
 use provision::token::Pool;
@@ -56,8 +56,8 @@ protection:
 /// Stacks of tests' own that are up at once in one process: more would only wait for each other.
 static PLACES: Semaphore = Semaphore::const_new(3);
 
-/// The stack that tests share: its name, and what its deployment gave.
-static SHARED: OnceCell<Outputs> = OnceCell::const_new();
+/// The stack that tests share: where it is, and its name.
+static SHARED: OnceCell<Place> = OnceCell::const_new();
 const SHARED_NAME: &str = "shared";
 
 /// The usual stack's file under a name.
@@ -87,13 +87,17 @@ impl World {
     /// That is isolation enough for whoever looks only at their own groups and drives.
     pub async fn shared(family: &str) -> Self {
         let emulator = Emulator::shared().await;
+        let file = stack_file(emulator, SHARED_NAME);
         let deployed = async || {
-            let file = write_stack(emulator, SHARED_NAME, &stack_yaml(SHARED_NAME));
-            deploy(&options(emulator, &file)).await.outputs
+            let options = options(emulator, &write_stack(emulator, SHARED_NAME, &stack_yaml(SHARED_NAME)));
+            deploy(&options).await.0
         };
-        let outputs = SHARED.get_or_init(deployed).await;
-        let world = Self::of(emulator, SHARED_NAME, outputs).await;
-        Self { family: Some(family.to_owned()), ..world }
+        let shared = SHARED.get_or_init(deployed).await.clone();
+        // Connections end with the runtime of the test that made them.
+        let clients = emulator.clients().await;
+        let place = Place { cognito: clients.cognito().clone(), http: connections().unwrap(), ..shared };
+        let name = SHARED_NAME.to_owned();
+        Self { name, file, place, clients, emulator, family: Some(family.to_owned()), _turn: None }
     }
 
     /// The usual stack, in the shared emulator, for one test alone.
@@ -105,17 +109,8 @@ impl World {
     pub async fn with(emulator: &'static Emulator, name: &str, yaml: &str) -> Self {
         let turn = PLACES.acquire().await.unwrap();
         let file = write_stack(emulator, name, yaml);
-        let applied = deploy(&options(emulator, &file)).await;
-        Self { _turn: Some(turn), ..Self::of(emulator, name, &applied.outputs).await }
-    }
-
-    /// Connections are made anew for each test: they end with its runtime.
-    async fn of(emulator: &'static Emulator, name: &str, outputs: &Outputs) -> Self {
-        let file = stack_file(emulator, name);
-        let session = Session::open(&options(emulator, &file)).await.unwrap();
-        let place = place(&session, outputs, Pool::Local).unwrap();
-        let clients = session.clients.clone();
-        Self { name: name.to_owned(), file, place, clients, emulator, family: None, _turn: None }
+        let (place, clients) = deploy(&options(emulator, &file)).await;
+        Self { name: name.to_owned(), file, place, clients, emulator, family: None, _turn: Some(turn) }
     }
 
     /// Somebody new, or the one of that name: signed in, with a profile.
@@ -162,15 +157,17 @@ impl World {
 }
 
 /// Applies a stack. Somebody who was killed may still hold its lock, for a minute.
-async fn deploy(options: &Options) -> Applied {
-    until_within(Duration::from_secs(150), "the stack's lock is free", async || {
+async fn deploy(options: &Options) -> (Place, Clients) {
+    let applied = until_within(Duration::from_secs(150), "the stack's lock is free", async || {
         match apply(options, &Approval::Given).await {
             Err(Error::State(StateError::Held(_))) => None,
             Err(error) => told(&error),
             Ok(applied) => Some(applied),
         }
     })
-    .await
+    .await;
+    let session = Session::open(options).await.unwrap();
+    (place(&session, &applied.outputs, Pool::Local).unwrap(), session.clients.clone())
 }
 
 /// Puts a stack's file where its functions' source and its emulator are found from.

@@ -79,3 +79,8 @@ async fn the_replicator_needs_each_of_its_actions() {
 async fn the_worker_needs_each_of_its_actions() {
     each_action_is_needed("worker", Duration::from_secs(6)).await;
 }
+
+#[tokio::test]
+async fn the_scrubber_needs_each_of_its_actions() {
+    each_action_is_needed("scrubber", Duration::from_secs(30)).await;
+}

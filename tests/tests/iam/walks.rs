@@ -1,12 +1,22 @@
 //! Walks through everything that a function does. A walk says what failed instead of failing.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use glucose_study::client::Group;
-use journeys::{Person, World, until};
+use journeys::{Person, Row, World, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+mod scrubbing;
+
+/// What IAM says when it refuses, before the action.
+const REFUSED: &str = "not authorized to perform: ";
+/// How often the logs are looked at for a refusal.
+const LOOK: Duration = Duration::from_millis(250);
+/// What a function gets to do its part in another way.
+const DETOUR: Duration = Duration::from_millis(750);
 
 /// What a walk found wrong.
 type Why = String;
@@ -23,6 +33,8 @@ pub struct Walk<'w> {
     /// When the round began, in milliseconds since 1970.
     began: i64,
     minute: usize,
+    /// The copies as they should be, for the scrubber.
+    good: Option<BTreeMap<String, Row>>,
 }
 
 /// Gets people ready.
@@ -42,6 +54,7 @@ pub async fn begin<'w>(world: &'w World, function: &str) -> Walk<'w> {
         round: 0,
         began: 0,
         minute: 0,
+        good: None,
     }
 }
 
@@ -52,21 +65,28 @@ impl Walk<'_> {
         self.began = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
+        let function = self.function.clone();
+        let refused = refused(self.world, &function, self.began);
         let walk = async {
             match self.function.as_str() {
                 "api" => self.api().await,
                 "replicator" => self.replicator().await,
+                "scrubber" => self.scrubber().await,
                 _ => self.worker().await,
             }
         };
-        match tokio::time::timeout(patience, walk).await {
-            Ok(result) => result,
-            Err(_) => Err("it was not done in time".to_owned()),
+        tokio::select! {
+            result = walk => result,
+            why = refused => Err(why),
+            () = tokio::time::sleep(patience) => Err("it was not done in time".to_owned()),
         }
     }
 
     /// Waits until the function has worked off what was refused while it lacked something.
     pub async fn recover(&mut self) {
+        if self.function == "scrubber" {
+            return;
+        }
         if self.function == "worker" {
             self.set_timeout(300).await;
         }
@@ -179,6 +199,7 @@ impl Walk<'_> {
         self.comes_to(|| self.copies(&group), |copies| copies == 0).await;
         self.provider.join(&self.owner, &group, "provider").await;
         self.comes_to(|| self.copies(&group), |copies| copies == 6).await;
+        self.put_orphan(&group).await;
         step(&self.owner, "DELETE", &format!("/groups/{}", group.id), Value::Null).await?;
         self.comes_to(|| self.copies(&group), |copies| copies == 0).await;
         self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
@@ -190,6 +211,16 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A copy of a member long gone, which no purge of a member of now leads to.
+    async fn put_orphan(&self, group: &Group) {
+        let copies = self.world.rows("replicas").await;
+        let ours = |row: &&Row| journeys::text(row, "pk") == format!("{}#glucose#0", group.id);
+        let copy = copies.iter().filter(ours).find(|row| row.contains_key("body")).unwrap();
+        let item = journeys::text(copy, "sk").split('#').next().unwrap().to_owned();
+        let foreign = text_value(&format!("{item}#01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+        self.put("replicas", scrubbing::with(copy, "sk", foreign)).await;
+    }
+
     /// A function with too little time for any work hands a job over and over; given time, it ends it.
     async fn hand_over(&self) {
         let group = self.owner.make_group("handed over").await;
@@ -199,24 +230,8 @@ impl Walk<'_> {
         self.comes_to(|| self.said("Continue"), |times| times > 1).await;
         self.set_timeout(300).await;
         // The emulator ends an invocation when its function is changed, and its message is hidden for half an hour.
-        self.announce_again(&group).await;
+        self.world.announce(&group).await;
         self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
-    }
-
-    async fn announce_again(&self, group: &Group) {
-        let pk = format!("GROUP#{}", group.id);
-        let query =
-            self.world.clients.dynamodb().query().table_name(format!("{}-directory", self.world.name));
-        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :jobs)");
-        let query = query.expression_attribute_values(":pk", text_value(&pk));
-        let jobs = query.expression_attribute_values(":jobs", text_value("JOB#")).send().await.unwrap();
-        let sqs = self.world.clients.sqs();
-        let queue = sqs.get_queue_url().queue_name(format!("{}-jobs", self.world.name)).send().await.unwrap();
-        for job in jobs.items() {
-            let body = json!({"job": job["job"].as_s().unwrap(), "group": group.id}).to_string();
-            let message = sqs.send_message().set_queue_url(queue.queue_url.clone()).message_body(body);
-            message.send().await.unwrap();
-        }
     }
 
     async fn set_timeout(&self, seconds: i32) {
@@ -227,11 +242,7 @@ impl Walk<'_> {
 
     /// How often the function logged something in this round.
     async fn said(&self, what: &str) -> usize {
-        let group = format!("/aws/lambda/{}-worker", self.world.name);
-        let events =
-            self.world.clients.logs().filter_log_events().log_group_name(group).start_time(self.began);
-        let events = events.send().await.unwrap();
-        events.events().iter().filter(|event| event.message().is_some_and(|text| text.contains(what))).count()
+        logged(self.world, "worker", self.began, what).await.len()
     }
 
     async fn comes_to(&self, look: impl AsyncFn() -> usize, good: impl Fn(usize) -> bool) {
@@ -245,9 +256,7 @@ impl Walk<'_> {
     }
 
     async fn open_jobs(&self, group: &Group) -> usize {
-        let open =
-            |row: &Row| row.get("status").and_then(|status| status.as_s().ok()).is_some_and(|s| s == "open");
-        self.count("directory", &format!("GROUP#{}", group.id), "JOB#", open).await
+        self.world.open_jobs(group).await.len()
     }
 
     async fn roster(&self, group: &Group) -> usize {
@@ -337,7 +346,26 @@ impl Walk<'_> {
     }
 }
 
-type Row = std::collections::HashMap<String, AttributeValue>;
+/// What a function has logged since then that contains this.
+async fn logged(world: &World, function: &str, since: i64, what: &str) -> Vec<String> {
+    let group = format!("/aws/lambda/{}-{function}", world.name);
+    let events = world.clients.logs().filter_log_events().log_group_name(group).start_time(since);
+    let events = events.send().await.unwrap();
+    let messages = events.events().iter().filter_map(|event| event.message());
+    messages.filter(|text| text.contains(what)).map(str::to_owned).collect()
+}
+
+/// Waits until a function says that something was refused to it, and a little longer: it might do without.
+async fn refused(world: &World, function: &str, since: i64) -> Why {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Some(refusal) = logged(world, function, since, REFUSED).await.pop() {
+            tokio::time::sleep(DETOUR).await;
+            let what = refusal.split_once(REFUSED).map_or("", |(_, what)| what);
+            return format!("it was refused {}", what.split(" because").next().unwrap());
+        }
+    }
+}
 
 /// Somebody who may have no profile yet.
 struct Asker<'c>(&'c glucose_study::client::Client);

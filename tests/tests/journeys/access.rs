@@ -95,8 +95,11 @@ fn group_calls(group: &str, invitation: &str, member: &str) -> Vec<(&'static str
         ("GET", at("/members"), Value::Null),
         ("DELETE", at(&format!("/members/{member}")), Value::Null),
         ("POST", at("/leave"), json!({})),
+        ("GET", at("/contract"), Value::Null),
+        ("PUT", at("/contract"), json!({})),
         ("GET", at("/invitations"), Value::Null),
         ("POST", at("/invitations"), invite),
+        ("GET", at(&format!("/invitations/{invitation}/preview")), Value::Null),
         ("POST", at(&format!("/invitations/{invitation}/accept")), json!({})),
         ("POST", at(&format!("/invitations/{invitation}/decline")), json!({})),
     ]
@@ -144,8 +147,22 @@ async fn a_role_opens_what_is_its_own_and_no_more() {
                 ("POST", "/leave") => continue,
                 ("GET", "" | "/members") => 200,
                 ("GET", rest) if reads.contains(&rest) && role == "consumer" => 200,
+                // A contract is a provider's own.
+                (_, "/contract") => {
+                    if role == "provider" {
+                        200
+                    } else {
+                        404
+                    }
+                }
                 // Somebody else's invitation.
-                (_, rest) if rest.ends_with("/accept") || rest.ends_with("/decline") => 404,
+                (_, rest)
+                    if rest.ends_with("/preview")
+                        || rest.ends_with("/accept")
+                        || rest.ends_with("/decline") =>
+                {
+                    404
+                }
                 _ => 403,
             };
             assert_eq!(call(&person, &it).await, expected, "{role}: {it:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use domain::routes::{Match, ROUTES, find};
-use journeys::{Person, World};
+use journeys::{Person, World, until};
 use serde_json::{Value, json};
 
 /// Notes which routes were answered well.
@@ -50,6 +50,7 @@ async fn every_route_does_its_work() {
         for invitation in mine["items"].as_array().unwrap() {
             let id = invitation["id"].as_str().unwrap();
             let reader_provides = who.who() == reader.who() && invitation["role"] == "provider";
+            walk.step(who, "GET", &at(&format!("/invitations/{id}/preview")), none(), 200).await;
             let (what, status) = if reader_provides { ("decline", 204) } else { ("accept", 200) };
             walk.step(who, "POST", &at(&format!("/invitations/{id}/{what}")), json!({}), status).await;
         }
@@ -60,6 +61,10 @@ async fn every_route_does_its_work() {
     let mine = walk.step(&provider, "GET", "/user/members", none(), 200).await;
     assert_eq!(mine["items"][0]["roles"], json!(["provider"]), "{mine}");
 
+    let narrow = json!({"types": ["glucose"]});
+    walk.step(&provider, "PUT", &at("/contract"), narrow.clone(), 200).await;
+    assert_eq!(walk.step(&provider, "GET", &at("/contract"), none(), 200).await["contract"], narrow);
+
     items(&walk, &provider).await;
     let shared = glucose_study::client::Group { id: group_id.to_owned(), name: "walk".to_owned() };
     reader.comes_to_see(&shared, &[210, 220]).await;
@@ -69,6 +74,12 @@ async fn every_route_does_its_work() {
 
     walk.step(&owner, "DELETE", &at(&format!("/members/{}", reader.user.id)), none(), 204).await;
     walk.step(&provider, "POST", &at("/leave"), json!({}), 204).await;
+    let receipt = async || {
+        let receipts = walk.step(&provider, "GET", "/user/receipts", none(), 200).await;
+        receipts["items"].as_array().unwrap().first().cloned()
+    };
+    let receipt = until("there is a receipt of what was removed", receipt).await;
+    assert_eq!((&receipt["group"], &receipt["remaining"]), (&group["id"], &json!(0)), "{receipt}");
     walk.step(&owner, "DELETE", &at(""), none(), 204).await;
 
     let walked = walk.0.into_inner().unwrap();

@@ -12,8 +12,11 @@
 mod access;
 mod crashes;
 mod every_route;
+mod joining_while_writing;
 mod limits;
 mod provisioning;
 mod sharing;
 mod study;
+mod taken_away_under_load;
 mod taking_away;
+mod under_load;
