@@ -166,7 +166,7 @@ impl Replicator {
             let decision = decide(&record.change(), membership, book);
             // Only what would show something can bring anything back.
             let shows = matches!(decision, Decision::Write { .. });
-            if !shows || !must_ask_source(record.written, &membership.terms) {
+            if !shows || !must_ask_source(record.written, &membership.terms, book) {
                 decisions.push(decision);
                 continue;
             }

@@ -1,41 +1,70 @@
 //! Over how many partitions a group's copies are spread.
 
 use domain::id::{GroupId, ItemId, Name};
-use domain::replication::Shard;
+use domain::replication::{Shard, Spread};
 
 use crate::keys;
 
-/// Over how many partitions a group's copies of one type are spread: once, or while that is being changed, each of the
-/// ways of before as well.
+/// Where a group's copies of one type are: over the partitions of one spread, or while that is being changed, of each
+/// of the former ones as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout(Vec<u16>);
+pub struct Layout(Vec<Spread>);
+
+/// How nearly every group begins, and stays.
+fn plain() -> Spread {
+    Spread { revision: 1, shards: 1 }
+}
 
 impl Default for Layout {
     fn default() -> Self {
-        Self(vec![1])
+        Self(vec![plain()])
     }
 }
 
 impl Layout {
-    /// The layout with each of these numbers of shards.
-    pub fn new(counts: impl IntoIterator<Item = u16>) -> Self {
-        let mut counts: Vec<u16> = counts.into_iter().map(|count| count.max(1)).collect();
-        counts.sort_unstable();
-        counts.dedup();
-        if counts.is_empty() { Self::default() } else { Self(counts) }
+    /// A layout of one spread.
+    pub fn of(spread: Spread) -> Self {
+        Self(vec![spread])
     }
 
-    /// The numbers of shards.
-    pub fn counts(&self) -> &[u16] {
-        &self.0
+    /// Reads what [`Layout::text`] has written.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let spreads: Option<Vec<Spread>> = text.split(',').map(parse_spread).collect();
+        spreads.filter(|spreads| !spreads.is_empty()).map(Self)
+    }
+
+    /// As it is stored.
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(|spread| spread_text(*spread)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The spread that copies are written by.
+    pub fn current(&self) -> Spread {
+        self.0.last().copied().unwrap_or_else(plain)
+    }
+
+    /// The layout while copies move to so many shards; the same one if there are so many already.
+    #[must_use]
+    pub fn moving_to(&self, shards: u16, revision: u32) -> Self {
+        if self.current().shards == shards {
+            return self.clone();
+        }
+        let next = Spread { revision, shards: shards.max(1) };
+        Self(self.0.iter().copied().chain([next]).collect())
+    }
+
+    /// The layout when every copy is where it is written now.
+    #[must_use]
+    pub fn settled(&self) -> Self {
+        Self::of(self.current())
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> {
-        self.0.iter().flat_map(|count| Shard::all(*count))
+        self.0.iter().flat_map(|spread| spread.shards())
     }
 
     pub(crate) fn of_item(&self, id: &ItemId) -> impl Iterator<Item = Shard> {
-        self.0.iter().map(move |count| Shard::of_item(id, *count))
+        self.0.iter().map(move |spread| spread.shard_of(id))
     }
 
     /// Every partition of a group's copies of these types.
@@ -44,5 +73,35 @@ impl Layout {
             self.shards().map(|shard| keys::replica_partition(group, data_type, shard)).collect()
         };
         types.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A spread as it is stored.
+pub(crate) fn spread_text(spread: Spread) -> String {
+    format!("{}:{}", spread.revision, spread.shards)
+}
+
+/// Reads what [`spread_text`] has written.
+pub(crate) fn parse_spread(text: &str) -> Option<Spread> {
+    let mut parts = text.split(':');
+    let spread = Spread { revision: parts.next()?.parse().ok()?, shards: parts.next()?.parse().ok()? };
+    parts.next().is_none().then_some(spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_reads_as_it_was_written_and_moves_only_if_the_number_changes() {
+        let plain = Layout::default();
+        assert_eq!(plain.moving_to(1, 2), plain);
+        let moving = plain.moving_to(4, 2).moving_to(1, 3);
+        assert_eq!(Layout::parse(&moving.text()), Some(moving.clone()));
+        assert_eq!(moving.current(), Spread { revision: 3, shards: 1 });
+        assert_eq!((moving.shards().count(), moving.settled().shards().count()), (6, 1));
+        for bad in ["", "1", "1:2:3", "1:x", "1:1,"] {
+            assert_eq!(Layout::parse(bad), None, "{bad}");
+        }
     }
 }

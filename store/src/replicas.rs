@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::page::{Page, Window, merge_preferring};
 
 pub(crate) const ORDER: &str = "ord";
-const BODY: &str = "body";
+pub(crate) const BODY: &str = "body";
 /// Statements in one call.
 pub(crate) const BATCH: usize = 25;
 /// How long a tombstone stays: well beyond the day that the stream can still repeat what it buries.

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::id::{DriveId, GroupId};
-use domain::replication::{Former, ProviderMembership, Rulebook};
+use domain::replication::{Former, ProviderMembership, Rulebook, Spread};
 use domain::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
 use domain::stack::RuleSet;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::directory::GroupRow;
+use crate::directory::{GroupRow, SPREAD};
 use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys;
+use crate::layout::parse_spread;
 
 /// Compiled rules by group and revision.
 ///
@@ -62,7 +63,13 @@ impl ContractsCache {
 }
 
 fn book_of(group: &GroupRow, document: &Document, rules: Arc<CompiledRules>) -> Rulebook {
-    Rulebook { revision: group.rule_revision, era: document.era, shards: group.shards, rules }
+    Rulebook {
+        revision: group.rule_revision,
+        era: document.era,
+        since: group.rules_since,
+        spread: group.layout.current(),
+        rules,
+    }
 }
 
 /// One group that a drive shares into.
@@ -134,7 +141,7 @@ impl Store {
         let terms: Vec<Terms> = former.chain([membership.terms.clone()]).collect();
         let mut all = Vec::new();
         for revision in rules_from..=group.rule_revision {
-            let shards = self.shards_of(&group.id, revision).await?;
+            let spread = self.spread_of(&group.id, revision).await?;
             let rules = match self.rules(&group.id, revision, document).await {
                 // Rules that no function could use have written nothing.
                 Err(StoreError::Corrupt { .. }) => Arc::default(),
@@ -142,7 +149,7 @@ impl Store {
             };
             all.extend(terms.iter().map(|terms| Former {
                 rules: rules.clone(),
-                shards,
+                spread,
                 terms: terms.clone(),
             }));
         }
@@ -151,10 +158,11 @@ impl Store {
         Ok(all)
     }
 
-    async fn shards_of(&self, group: &GroupId, revision: u32) -> Result<u16> {
+    async fn spread_of(&self, group: &GroupId, revision: u32) -> Result<Spread> {
         let row = self.directory_row(&keys::rules(group, revision)).await?;
-        let shards = row.map(|row| attr::get_number_opt(&row, "shards")).transpose();
-        Ok(shards.map_err(|what| StoreError::corrupt("directory", what))?.flatten().unwrap_or(1))
+        let row = row.ok_or(StoreError::Missing("revision of the rules"))?;
+        let spread = attr::get_text(&row, SPREAD).ok().and_then(parse_spread);
+        spread.ok_or_else(|| StoreError::corrupt("directory", "`spread` is none"))
     }
 
     /// The rules of a group at a revision.

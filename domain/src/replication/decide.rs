@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::order::{MOST, Order};
-use super::shard::Shard;
+use super::shard::{Shard, Spread};
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
 use crate::rules::{CompiledRules, Question, Terms};
@@ -30,8 +30,10 @@ pub struct Rulebook {
     pub revision: u32,
     /// Grows after a restore.
     pub era: u16,
-    /// Over how many partitions the copies of a type are spread; it changes with the revision only.
-    pub shards: u16,
+    /// When this revision began to count.
+    pub since: Timestamp,
+    /// Over which partitions copies are spread; it changes with the revision only.
+    pub spread: Spread,
     /// The rules; shared, because every batch asks them.
     pub rules: Arc<CompiledRules>,
 }
@@ -95,14 +97,15 @@ pub enum Decision {
 /// How far the clocks of two machines may be apart, in milliseconds.
 pub const CLOCK_SLACK: i64 = 60_000;
 
-/// Whether what a record of the stream says of an item may be older than the provider's membership, so that the source
-/// must be asked instead.
+/// Whether what a record of the stream says of an item may be older than the provider's membership, or than the rules
+/// of now, so that the source must be asked instead.
 ///
-/// The trouble is an item that was deleted while the drive was not a member. No tombstone was left for it, so a late
-/// record of its creation would bring it back to a membership that began after its end. What was written clearly
-/// after the join has every later deletion's tombstone against it.
-pub fn must_ask_source(written: Option<Timestamp>, terms: &Terms) -> bool {
-    written.is_none_or(|written| written < terms.joined.plus_millis(CLOCK_SLACK))
+/// The trouble is an item that was deleted before. It may have left no tombstone where copies are written now: there was
+/// no membership, or no rule about its type, or other partitions. A late record of its creation would bring it back.
+/// What was written clearly after both began has every later deletion's tombstone against it.
+pub fn must_ask_source(written: Option<Timestamp>, terms: &Terms, book: &Rulebook) -> bool {
+    let began = terms.joined.max(book.since);
+    written.is_none_or(|written| written < began.plus_millis(CLOCK_SLACK))
 }
 
 /// Decides about one copy.
@@ -147,7 +150,7 @@ impl Place<'_> {
         ReplicaKey {
             group: self.membership.group.clone(),
             data_type: self.data_type.clone(),
-            shard: Shard::of_item(self.id, self.book.shards),
+            shard: self.book.spread.shard_of(self.id),
             id: self.id.clone(),
             drive: self.membership.drive.clone(),
         }

@@ -15,7 +15,7 @@ pub use decide::{
 pub use order::{InvalidOrder, Order};
 pub use revise::{Former, revise};
 pub use roster::{ProviderTerms, ReplicaRow, Roster, shown};
-pub use shard::Shard;
+pub use shard::{Shard, Spread};
 
 #[cfg(test)]
 mod terms_tests;

@@ -32,6 +32,12 @@ pub(crate) const MOST: u64 = (1 << 48) - 1;
 pub struct InvalidOrder(pub String);
 
 impl Order {
+    /// What is above every order of this era and epoch or an earlier one, and dead: the end of a membership.
+    pub fn last(era: u16, epoch: u64) -> Self {
+        let most = u32::MAX;
+        Self { era, epoch, version: MOST, rule_revision: most, contract_revision: most, dead: true }
+    }
+
     /// What is below every order of this era and epoch or a later one.
     pub fn floor(era: u16, epoch: u64) -> Self {
         Self { era, epoch, version: 0, rule_revision: 0, contract_revision: 0, dead: false }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::decide::{Decision, Place, ProviderMembership, Rulebook, question};
+use super::shard::Spread;
 use crate::item::Item;
 use crate::rules::{CompiledRules, Terms};
 
@@ -11,8 +12,8 @@ use crate::rules::{CompiledRules, Terms};
 pub struct Former {
     /// The rules of then.
     pub rules: Arc<CompiledRules>,
-    /// Over how many partitions copies were spread then.
-    pub shards: u16,
+    /// Over which partitions copies were spread then.
+    pub spread: Spread,
     /// The membership's terms of then.
     pub terms: Terms,
 }
@@ -32,7 +33,7 @@ pub fn revise(item: &Item, membership: &ProviderMembership, book: &Rulebook, for
             let asked_then = former.rules.asked(&item.data_type, &former.terms);
             asked.iter().all(|field| item.fields.contains_key(*field) || asked_then.contains(field))
         };
-        then == now && (now.is_none() || (former.shards == book.shards && known()))
+        then == now && (now.is_none() || (former.spread == book.spread && known()))
     };
     if former.iter().all(agrees) {
         return Decision::Nothing;

@@ -51,11 +51,16 @@ pub struct ReplicaRow {
 /// What a consumer sees of a copy: the guard on every read.
 ///
 /// An allow-list that needs no timer and fails closed: the provider must be in the roster *with the epoch that wrote
-/// the copy*, the copy must be alive and within its retention, and the rules and the contract of *now* must still
-/// select it.
+/// the copy*, the copy must be of this era, alive and within its retention, and the rules and the contract of *now* must
+/// still select it.
 pub fn shown(row: &ReplicaRow, roster: &Roster, book: &Rulebook, now: Timestamp) -> Option<Fields> {
     let ProviderTerms { epoch, terms } = roster.providers.get(&row.drive)?;
-    if *epoch != row.order.epoch || row.order.dead || row.expires.is_some_and(|end| end <= now) {
+    // After a restore nothing is shown that was not looked at since: a writer from before it may still be at work.
+    if row.order.era != book.era
+        || *epoch != row.order.epoch
+        || row.order.dead
+        || row.expires.is_some_and(|end| end <= now)
+    {
         return None;
     }
     // A copy of other terms may lack a field because nobody asked for it then. A condition such as

@@ -67,6 +67,10 @@ fn compiled_contract(at: usize) -> CompiledContract {
     CompiledContract::compile(&types(), written, 0).unwrap()
 }
 
+fn spread(revision: u32, shards: u16) -> Spread {
+    Spread { revision, shards }
+}
+
 /// The terms at one moment.
 #[derive(Debug, Clone)]
 struct Moment {
@@ -78,7 +82,7 @@ impl Moment {
     fn former(&self) -> Former {
         Former {
             rules: self.book.rules.clone(),
-            shards: self.book.shards,
+            spread: self.book.spread,
             terms: self.membership.terms.clone(),
         }
     }
@@ -101,7 +105,13 @@ fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
             None => {}
         }
         all.push(Moment {
-            book: Rulebook { revision: rule_revision, era: 0, shards: 1, rules: rules(rule) },
+            book: Rulebook {
+                revision: rule_revision,
+                era: 0,
+                since: Timestamp::from_millis(0),
+                spread: spread(1, 1),
+                rules: rules(rule),
+            },
             membership: ProviderMembership {
                 group: GroupId::from_bits(1),
                 drive: DriveId::from_bits(2),
@@ -311,24 +321,32 @@ fn items_are_spread_over_all_shards_and_copies_of_two_layouts_never_share_a_part
             &name,
             random.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         );
-        *held.entry(Shard::of_item(&id, 8).to_string()).or_default() += 1;
+        *held.entry(spread(2, 8).shard_of(&id).to_string()).or_default() += 1;
     }
     assert_eq!(held.len(), 8);
     assert!(held.values().all(|count| (800..1200).contains(count)), "{held:?}");
-    let of = |shards| Shard::all(shards).map(|shard| shard.to_string()).collect::<BTreeSet<_>>();
-    assert_eq!(of(1), BTreeSet::from(["0".to_owned()]));
-    assert_eq!(of(0), of(1));
-    assert_eq!(of(8), held.into_keys().collect());
-    assert!(of(1).is_disjoint(&of(2)) && of(2).is_disjoint(&of(8)));
+    let of = |revision, shards| {
+        spread(revision, shards).shards().map(|shard| shard.to_string()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(of(1, 1), BTreeSet::from(["0".to_owned()]));
+    assert_eq!(of(1, 0), of(1, 1));
+    assert_eq!(of(2, 8), held.into_keys().collect());
+    assert!(of(1, 1).is_disjoint(&of(2, 2)) && of(2, 2).is_disjoint(&of(3, 8)));
+    assert!(
+        of(1, 1).is_disjoint(&of(3, 1)) && of(2, 4).is_disjoint(&of(5, 4)),
+        "nor do two of the same number"
+    );
 }
 
 #[test]
 fn a_change_of_shards_moves_what_is_selected_and_nothing_else() {
     let all = moments((1, 0), &[(true, 1)]);
     let (selected, other) = (item(250, None, None, 1), item(50, None, None, 1));
-    let moved = Rulebook { shards: 4, ..all[1].book.clone() };
+    let moved = Rulebook { spread: spread(2, 4), ..all[1].book.clone() };
     let decision = revise(&selected, &all[1].membership, &moved, &[all[0].former()]);
-    assert!(matches!(decision, Decision::Write { key, .. } if key.shard == Shard::of_item(&selected.id, 4)));
+    assert!(
+        matches!(decision, Decision::Write { key, .. } if key.shard == spread(2, 4).shard_of(&selected.id))
+    );
     assert_eq!(revise(&other, &all[1].membership, &moved, &[all[0].former()]), Decision::Nothing);
     assert_eq!(revise(&selected, &all[1].membership, &all[1].book, &[all[0].former()]), Decision::Nothing);
 }
@@ -346,7 +364,26 @@ fn what_was_asked_before_and_after_need_not_be_written_again() {
         (book(1, "!(resource has note)"), book(2, "!(resource has note) && resource.mgdl > 60"));
     let former = Former { rules: before.rules, ..all[0].former() };
     let plain = item(120, None, None, 1);
-    assert_eq!(revise(&plain, &all[0].membership, &after, &[former.clone()]), Decision::Nothing);
+    assert_eq!(revise(&plain, &all[0].membership, &after, std::slice::from_ref(&former)), Decision::Nothing);
     let low = item(50, None, None, 1);
     assert!(matches!(revise(&low, &all[0].membership, &after, &[former]), Decision::Bury { .. }));
+}
+
+#[test]
+fn two_contracts_are_the_same_if_text_and_revision_are() {
+    let of = |to: i64, revision| {
+        let written = Contract { to: Some(Timestamp::from_millis(to)), ..Contract::default() };
+        CompiledContract::compile(&types(), written, revision).unwrap()
+    };
+    assert!(of(1, 1) == of(1, 1) && of(1, 1) != of(2, 1) && of(1, 1) != of(1, 2));
+}
+
+#[test]
+fn where_an_item_lies_is_the_same_for_ever() {
+    let name = Name::parse("glucose").unwrap();
+    let of = |random| {
+        let id = ItemId::new(Timestamp::from_millis(1_400_000_000_000), &name, random);
+        spread(2, 64).shard_of(&id).to_string()
+    };
+    assert_eq!([of(1), of(2), of(3)], ["2.64.22", "2.64.15", "2.64.60"]);
 }

@@ -51,11 +51,27 @@ fn glucose() -> BTreeMap<Name, DataType> {
 fn book(when: &str, revision: u32) -> Rulebook {
     let rules: RuleSet =
         serde_json::from_value(json!([{"types": ["glucose"], "when": when, "fields": ["mgdl"]}])).unwrap();
-    Rulebook { revision, era: 0, shards: 1, rules: compile(&glucose(), &rules).unwrap().into() }
+    Rulebook {
+        revision,
+        era: 0,
+        since: Timestamp::from_millis(0),
+        spread: spread(),
+        rules: compile(&glucose(), &rules).unwrap().into(),
+    }
+}
+
+fn spread() -> Spread {
+    Spread { revision: 1, shards: 1 }
 }
 
 fn empty_book(revision: u32) -> Rulebook {
-    Rulebook { revision, era: 0, shards: 1, rules: compile(&glucose(), &RuleSet::default()).unwrap().into() }
+    Rulebook {
+        revision,
+        era: 0,
+        since: Timestamp::from_millis(0),
+        spread: spread(),
+        rules: compile(&glucose(), &RuleSet::default()).unwrap().into(),
+    }
 }
 
 fn membership(epoch: u64) -> ProviderMembership {
@@ -126,6 +142,30 @@ fn a_type_that_was_dropped_from_the_rules_is_still_buried_with_its_items() {
     assert_eq!(decide(&change, &membership(3), &empty_book(1)), Decision::Nothing);
 }
 
+#[test]
+fn after_a_restore_nothing_is_shown_that_was_written_before_it() {
+    let copied = item(200, 1);
+    let provider = ProviderTerms { epoch: 3, terms: Terms::of_everything(Timestamp::from_millis(0)) };
+    let roster =
+        Roster { providers: BTreeMap::from([(copied.drive.clone(), provider)]), ..Roster::default() };
+    let row = |era| ReplicaRow {
+        data_type: copied.data_type.clone(),
+        id: copied.id.clone(),
+        drive: copied.drive.clone(),
+        order: Order { version: 1, rule_revision: 1, ..Order::floor(era, 3) },
+        fields: copied.fields.clone(),
+        expires: None,
+    };
+    let restored = Rulebook { era: 1, ..book("true", 1) };
+    let now = Timestamp::from_millis(1000);
+    assert!(shown(&row(1), &roster, &restored, now).is_some());
+    assert!(shown(&row(0), &roster, &restored, now).is_none());
+    assert!(
+        shown(&row(2), &roster, &restored, now).is_none(),
+        "of an era that this reader does not know yet"
+    );
+}
+
 /// One copy of an item as a reader would find it, in a roster that has its provider with the given epoch.
 fn seen(row_epoch: u64, dead: bool, roster_epoch: Option<u64>, when: &str, expires: Option<i64>) -> bool {
     let copied = item(200, 1);
@@ -163,11 +203,15 @@ fn a_reader_sees_only_live_copies_of_present_members_that_the_rules_still_select
 fn a_record_is_believed_only_if_it_was_written_clearly_after_the_join() {
     let terms = Terms::of_everything(Timestamp::from_millis(1_000_000));
     let written = |after: i64| Some(Timestamp::from_millis(1_000_000 + after));
-    assert!(must_ask_source(None, &terms), "nobody knows when");
-    assert!(must_ask_source(written(-1), &terms));
-    assert!(must_ask_source(written(CLOCK_SLACK - 1), &terms));
-    assert!(!must_ask_source(written(CLOCK_SLACK), &terms));
-    assert!(!must_ask_source(written(CLOCK_SLACK + 1), &terms));
+    assert!(must_ask_source(None, &terms, &book("true", 1)), "nobody knows when");
+    assert!(must_ask_source(written(-1), &terms, &book("true", 1)));
+    assert!(must_ask_source(written(CLOCK_SLACK - 1), &terms, &book("true", 1)));
+    assert!(!must_ask_source(written(CLOCK_SLACK), &terms, &book("true", 1)));
+    assert!(!must_ask_source(written(CLOCK_SLACK + 1), &terms, &book("true", 1)));
+    // Before a change of the rules an item may have gone without a tombstone: its type may not have been in them.
+    let later = Rulebook { since: Timestamp::from_millis(2_000_000), ..book("true", 2) };
+    assert!(must_ask_source(written(CLOCK_SLACK + 1), &terms, &later));
+    assert!(!must_ask_source(written(1_000_000 + CLOCK_SLACK), &terms, &later));
 }
 
 #[test]
@@ -177,6 +221,15 @@ fn an_order_beyond_what_fits_is_the_greatest_that_fits() {
     assert_eq!(stored.len(), Order::floor(0, 0).to_string().len());
     let read: Order = stored.parse().unwrap();
     assert_eq!((read.epoch, read.version), (0xffff_ffff_ffff, 0xffff_ffff_ffff));
+}
+
+#[test]
+fn the_end_of_a_membership_is_above_all_of_it_and_below_the_next_one() {
+    let last = Order::last(2, 7);
+    let greatest = Order { era: 2, epoch: 7, version: order::MOST, rule_revision: u32::MAX, ..last };
+    assert!(last.dead && last >= greatest && last.to_string() >= greatest.to_string());
+    assert!(Order { dead: false, ..last } < last && Order::floor(2, 7) < last);
+    assert!(last < Order::floor(2, 8) && last < Order::floor(3, 0));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub struct CompiledContract {
 
 impl PartialEq for CompiledContract {
     fn eq(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.contract == other.contract && self.closed == other.closed
+        self.revision == other.revision && self.contract == other.contract
     }
 }
 

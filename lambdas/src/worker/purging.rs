@@ -9,6 +9,7 @@ use store::clock::now;
 use store::directory::{Checkpoint, Departure, GroupRow, Job, JobKind};
 use store::page::{Direction, Window};
 use store::receipts::Receipt;
+use store::removal::Ended;
 
 use super::walk::{PAGE, advance, next_type};
 use super::{Step, Worker};
@@ -44,8 +45,8 @@ impl Worker {
                 .await?;
             let keys: Vec<_> =
                 page.items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
-            let below = (self.document.era, departure.epoch);
-            let removed = self.store.purge(&job.group, &group.layout, &departure.drive, &keys, below).await?;
+            let ended = self.ended(departure);
+            let removed = self.store.purge(&job.group, &group.layout, ended, &keys, now()).await?;
             job.done += keys.len() as u64;
             job.changed += removed as u64;
             job.expected += self.selected(&page.items, group, departure).await?;
@@ -90,18 +91,13 @@ impl Worker {
         after: Option<&str>,
     ) -> Result<Step, StoreError> {
         let partitions = self.partitions(group);
-        let below = (self.document.era, departure.epoch);
-        let swept = self.store.sweep(partition, &departure.drive, below, after).await?;
+        let swept = self.store.sweep(partition, self.ended(departure), after, now()).await?;
         job.changed += swept.removed as u64;
         // What was found is removed, and the stretch looked at once more: only what is empty counts as empty.
         if swept.found > 0 {
             return Ok(Step::More);
         }
-        let at = |partition: &String, after| Checkpoint::Copies { partition: partition.clone(), after };
-        job.checkpoint = match swept.next {
-            Some(next) => Some(at(&partition.to_owned(), Some(next))),
-            None => partitions.iter().find(|other| other.as_str() > partition).map(|next| at(next, None)),
-        };
+        job.checkpoint = behind(&partitions, partition, swept.next);
         match job.checkpoint {
             Some(_) => Ok(Step::More),
             None => self.receipt(job, departure, swept.found as u64).await,
@@ -123,6 +119,10 @@ impl Worker {
         Ok(Step::Finished)
     }
 
+    fn ended<'a>(&self, departure: &'a Departure) -> Ended<'a> {
+        Ended { drive: &departure.drive, era: self.document.era, epoch: departure.epoch }
+    }
+
     /// Where copies of the group can lie, in order.
     fn partitions(&self, group: &GroupRow) -> Vec<String> {
         let mut partitions = group.layout.partitions(&group.id, self.document.data_types.keys());
@@ -135,21 +135,39 @@ impl Worker {
     pub(super) async fn dissolve_page(&self, job: &mut Job) -> Result<Step, StoreError> {
         let group = self.store.group(&job.group).await?;
         match job.checkpoint.clone() {
-            Some(Checkpoint::Waiting) => {}
-            at => return self.purge_members(job, &group, at).await,
+            Some(Checkpoint::Copies { partition, after }) => {
+                self.clear_copies(job, &group, &partition, after.as_deref()).await
+            }
+            Some(Checkpoint::Waiting) => {
+                let purges = self.store.jobs(&group.id).await?;
+                if purges.iter().any(|other| matches!(other.kind, JobKind::Purge(_)) && other.is_open()) {
+                    return Ok(Step::Blocked);
+                }
+                let first = self.partitions(&group).into_iter().next();
+                job.checkpoint = first.map(|partition| Checkpoint::Copies { partition, after: None });
+                Ok(if job.checkpoint.is_some() { Step::More } else { Step::Finished })
+            }
+            at => self.purge_members(job, &group, at).await,
         }
-        let purges = self.store.jobs(&group.id).await?;
-        if purges.iter().any(|other| matches!(other.kind, JobKind::Purge(_)) && other.is_open()) {
-            return Ok(Step::Blocked);
-        }
-        let (removed, more) = self.store.purge_group(&group.id, &group.layout, &self.document).await?;
-        job.done += removed as u64;
-        job.changed += removed as u64;
-        if more {
+    }
+
+    async fn clear_copies(
+        &self,
+        job: &mut Job,
+        group: &GroupRow,
+        partition: &str,
+        after: Option<&str>,
+    ) -> Result<Step, StoreError> {
+        let cleared = self.store.clear(partition, after).await?;
+        job.done += cleared.found as u64;
+        job.changed += cleared.removed as u64;
+        if let Some(next) = behind(&self.partitions(group), partition, cleared.next) {
+            job.checkpoint = Some(next);
             return Ok(Step::More);
         }
-        let removed = self.store.dissolve_page(&group.id).await?;
-        Ok(if removed == 0 { Step::Finished } else { Step::More })
+        // The members last: as long as they are there, the job can be done again from the beginning.
+        while self.store.dissolve_page(&group.id).await? > 0 {}
+        Ok(Step::Finished)
     }
 
     /// Makes a purge of each provider of a page of members.
@@ -176,5 +194,14 @@ impl Worker {
             None => Checkpoint::Waiting,
         });
         Ok(Step::More)
+    }
+}
+
+/// The place behind a stretch: further on in the partition, or at the beginning of the next one.
+fn behind(partitions: &[String], partition: &str, next: Option<String>) -> Option<Checkpoint> {
+    let at = |partition: &str, after| Checkpoint::Copies { partition: partition.to_owned(), after };
+    match next {
+        Some(next) => Some(at(partition, Some(next))),
+        None => partitions.iter().find(|other| other.as_str() > partition).map(|next| at(next, None)),
     }
 }

@@ -156,7 +156,7 @@ async fn leaving_leaves_a_receipt_that_counts_to_zero() {
     let count = |name: &str| receipts[0][name].as_u64().unwrap();
     assert_eq!((count("expected"), count("deleted"), count("remaining")), (3, 3, 0));
     assert_eq!(receipts[0]["group"], group.as_str());
-    assert_eq!(world.replica_rows(&group, "glucose").await, 0);
+    assert_eq!(world.live_replicas(&group, "glucose").await, 0);
     assert_eq!(ann.all("/user/receipts").await, [] as [Json; 0], "a receipt is for whose data it was");
 }
 
@@ -170,7 +170,7 @@ async fn a_purge_finds_copies_whose_items_are_gone() {
     world.lose_item(&bob, &text(&items[0]["id"])).await;
     bob.post(&format!("/groups/{group}/leave"), Json::Null).await.expect(204);
     world.work().await;
-    assert_eq!(world.replica_rows(&group, "glucose").await, 0);
+    assert_eq!(world.live_replicas(&group, "glucose").await, 0);
     let receipts = bob.all("/user/receipts").await;
     let count = |name: &str| receipts[0][name].as_u64().unwrap();
     assert_eq!((count("expected"), count("deleted"), count("remaining")), (3, 4, 0));
@@ -188,7 +188,7 @@ async fn everybody_has_a_receipt_of_a_deleted_group() {
     assert_eq!(world.live_replicas(&group, "glucose").await, 5);
     ann.delete(&format!("/groups/{group}")).await.expect(204);
     world.work().await;
-    assert_eq!(world.replica_rows(&group, "glucose").await, 0);
+    assert_eq!(world.live_replicas(&group, "glucose").await, 0);
     for (person, copies) in [(&ann, 1), (&bob, 4)] {
         let receipts = person.all("/user/receipts").await;
         assert_eq!(receipts.len(), 1);

@@ -74,7 +74,7 @@ impl Typed for Group {
             Ok(Some(group)) if group.active => {
                 let rules =
                     store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-                Ok(Seen::Owned(of(table, name, &group, rules)))
+                Ok(Seen::Owned(of(table, name, &group, (rules, group.layout.current().shards))))
             }
             Ok(_) => Ok(Seen::Missing),
             Err(error) if no_table(&error) => Ok(Seen::Missing),
@@ -94,7 +94,7 @@ impl Typed for Group {
             }
         };
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-        if rules != want.rules || group.shards != want.shards {
+        if rules != want.rules || group.layout.current().shards != want.shards {
             let changed = store.change_rules(&group, &want.rules, want.shards, now()).await;
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
@@ -105,8 +105,7 @@ impl Typed for Group {
             let invitation = invitation(&group.id, &want.name, owner, now());
             store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
         }
-        let group = GroupRow { shards: want.shards, ..group };
-        Ok(of(&want.table, want.name, &group, want.rules))
+        Ok(of(&want.table, want.name, &group, (want.rules, want.shards)))
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -149,7 +148,7 @@ async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, Aw
         .await
         .map_err(|error| failed(&error))?;
     let row = store.group(&id).await.map_err(|error| failed(&error))?;
-    Ok(of(&want.table, want.name, &row, want.rules))
+    Ok(of(&want.table, want.name, &row, (want.rules, want.shards)))
 }
 
 fn invitation(group: &GroupId, name: &Name, owner: &str, time: Timestamp) -> Invitation {
@@ -179,8 +178,7 @@ async fn hand_over(ctx: &Context, job: &Job) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn of(table: &str, name: Name, group: &GroupRow, rules: RuleSet) -> Found<Attributes> {
-    let shards = group.shards;
+fn of(table: &str, name: Name, group: &GroupRow, (rules, shards): (RuleSet, u16)) -> Found<Attributes> {
     let attributes =
         Attributes { table: table.to_owned(), name, owner: None, rules, shards, after: Vec::new() };
     Found { id: group.id.to_string(), attributes, outputs: outputs([("id", group.id.as_str())]) }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use domain::id::{GroupId, Name, UserId};
-use domain::replication::{ProviderMembership, ProviderTerms, Roster};
+use domain::replication::{ProviderMembership, ProviderTerms, Roster, Spread};
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
@@ -16,7 +16,7 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
-use crate::layout::Layout;
+use crate::layout::{Layout, spread_text};
 use crate::{ids, keys};
 
 /// A group's own row: the one that everything about the group is checked against.
@@ -34,9 +34,9 @@ pub struct GroupRow {
     pub roster_rev: u64,
     /// Which revision of its rules counts.
     pub rule_revision: u32,
-    /// Over how many partitions copies are written, at this revision.
-    pub shards: u16,
-    /// Over how many they may still lie.
+    /// When that revision began to count.
+    pub rules_since: Timestamp,
+    /// Where its copies are.
     pub layout: Layout,
     /// How many owners it has.
     pub owners: u32,
@@ -70,8 +70,8 @@ impl GroupRow {
                 active: attr::get_text(row, "state")? == "active",
                 roster_rev: attr::get_number(row, "rosterRev")?,
                 rule_revision: attr::get_number(row, "ruleRev")?,
-                shards: attr::get_number_opt(row, SHARDS)?.unwrap_or(1),
-                layout: layout_from_row(row),
+                rules_since: attr::get_time(row, "rulesSince")?,
+                layout: Layout::parse(attr::get_text(row, LAYOUT)?).ok_or("`layout` is no layout")?,
                 owners: attr::get_number(row, "owners")?,
                 created: attr::get_time(row, "created")?,
             })
@@ -80,19 +80,10 @@ impl GroupRow {
     }
 }
 
-/// The attribute with the number of shards.
-const SHARDS: &str = "shards";
-/// The attribute with every number of shards that copies may still lie in.
+/// The attribute that says where copies are.
 const LAYOUT: &str = "layout";
-
-fn layout_from_row(row: &Row) -> Layout {
-    let text = attr::get_text(row, LAYOUT).unwrap_or_default();
-    Layout::new(text.split(',').filter_map(|count| count.parse().ok()))
-}
-
-fn layout_text(layout: &Layout) -> String {
-    layout.counts().iter().map(u16::to_string).collect::<Vec<_>>().join(",")
-}
+/// The attribute of a revision of the rules that says how copies were spread by it.
+pub(crate) const SPREAD: &str = "spread";
 
 fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> Row {
     let owners = u32::from(group.owner.is_some());
@@ -105,8 +96,8 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
             ("rosterRev", attr::number(1)),
             ("ruleRev", attr::number(1)),
             ("owners", attr::number(owners)),
-            (SHARDS, attr::number(group.shards)),
-            (LAYOUT, attr::text(layout_text(&Layout::new([group.shards])))),
+            (LAYOUT, attr::text(first_layout(group).text())),
+            ("rulesSince", attr::text(now.to_string())),
             ("created", attr::text(now.to_string())),
         ],
     );
@@ -116,10 +107,14 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
     row
 }
 
+fn first_layout(group: &NewGroup<'_>) -> Layout {
+    Layout::of(Spread { revision: 1, shards: group.shards.max(1) })
+}
+
 fn rules_row(
     group: &GroupId,
     revision: u32,
-    (rules, shards): (&RuleSet, u16),
+    (rules, spread): (&RuleSet, Spread),
     now: Timestamp,
 ) -> Result<Row> {
     let text = serde_json::to_string(rules).map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -127,7 +122,7 @@ fn rules_row(
         &keys::rules(group, revision),
         [
             ("rules", attr::text(text)),
-            (SHARDS, attr::number(shards)),
+            (SPREAD, attr::text(spread_text(spread))),
             ("created", attr::text(now.to_string())),
         ],
     ))
@@ -141,7 +136,7 @@ impl Store {
     pub async fn create_group(&self, group: &NewGroup<'_>, now: Timestamp) -> Result<()> {
         let mut actions = vec![
             self.put_new(group_row(group, None, now))?,
-            self.put_new(rules_row(&group.id, 1, (group.rules, group.shards), now)?)?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
         ];
         if let Some(owner) = group.owner {
             for row in owner_rows(&group.id, owner, now) {
@@ -166,7 +161,7 @@ impl Store {
         let mut actions = vec![
             self.put_new(name_row)?,
             self.put_new(group_row(group, Some(declared), now))?,
-            self.put_new(rules_row(&group.id, 1, (group.rules, group.shards), now)?)?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
         ];
         for row in invitation.rows() {
             actions.push(self.put_new(row)?);
@@ -218,18 +213,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<Job> {
         let next = group.rule_revision + 1;
-        let layout = Layout::new(group.layout.counts().iter().copied().chain([shards]));
+        let layout = group.layout.moving_to(shards, next);
         let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::group(&group.id))))
-            .update_expression("SET ruleRev = :next, #shards = :shards, #layout = :layout")
+            .update_expression("SET ruleRev = :next, rulesSince = :now, #layout = :layout")
             .condition_expression("ruleRev = :before AND #state = :active")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#shards", SHARDS)
             .expression_attribute_names("#layout", LAYOUT)
             .expression_attribute_values(":next", attr::number(next))
-            .expression_attribute_values(":shards", attr::number(shards))
-            .expression_attribute_values(":layout", attr::text(layout_text(&layout)))
+            .expression_attribute_values(":now", attr::text(now.to_string()))
+            .expression_attribute_values(":layout", attr::text(layout.text()))
             .expression_attribute_values(":before", attr::number(group.rule_revision))
             .expression_attribute_values(":active", attr::text("active"));
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
@@ -238,7 +232,7 @@ impl Store {
         let job = Job::new(ids::job(), group.id.clone(), spread, now);
         let actions = vec![
             update,
-            self.put_new(rules_row(&group.id, next, (rules, shards), now)?)?,
+            self.put_new(rules_row(&group.id, next, (rules, layout.current()), now)?)?,
             self.put_new(job.row())?,
         ];
         match self.transact(actions).await {
@@ -265,7 +259,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn settle_layout(&self, group: &GroupRow) -> Result<()> {
-        let layout = Layout::new([group.shards]);
+        let layout = group.layout.settled();
         if group.layout == layout {
             return Ok(());
         }
@@ -277,7 +271,7 @@ impl Store {
             .update_expression("SET #layout = :layout")
             .condition_expression("ruleRev = :revision")
             .expression_attribute_names("#layout", LAYOUT)
-            .expression_attribute_values(":layout", attr::text(layout_text(&layout)))
+            .expression_attribute_values(":layout", attr::text(layout.text()))
             .expression_attribute_values(":revision", attr::number(group.rule_revision));
         match update.send().await.map_err(sdk) {
             Ok(_) | Err(StoreError::Condition) => Ok(()),

@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::id::GroupId;
 use domain::replication::Roster;
 
+pub(crate) use groups::SPREAD;
 pub use groups::{GroupRow, NewGroup};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
 pub use jobs::{Checkpoint, Departure, Job, JobKind, JobStatus};

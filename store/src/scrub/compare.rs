@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::attr;
     use domain::id::{DriveId, GroupId, ItemId};
-    use domain::replication::{ReplicaKey, Shard};
+    use domain::replication::ReplicaKey;
     use domain::value::{Fields, Value};
 
     const NOW: i64 = 1_000_000;
@@ -76,7 +76,7 @@ mod tests {
         let key = ReplicaKey {
             group: GroupId::from_bits(1),
             data_type: Name::parse("glucose").unwrap(),
-            shard: Shard::of_item(&id, 1),
+            shard: crate::layout::Layout::default().current().shard_of(&id),
             id,
             drive: DriveId::from_bits(2),
         };

@@ -34,9 +34,6 @@
 //! - Clocks differ by less than what [`oracle::must_ask`] allows for: here, time passes with every change of the roster
 //!   and of the rules, by more than that.
 //! - Nobody who can still write something older outlives a tombstone (seven days; [`Variant::CollectAnyTime`] is without).
-//! - A purge begins later than a list can last, since it takes tombstones away too ([`Variant::PurgeAtOnce`]).
-//! - Records from before a change of the number of shards are checked against the source, as those from before a join
-//!   are ([`Variant::TrustLayouts`]), and no partition counts twice ([`Variant::PartitionsAgain`]).
 //! - A restore waits until nobody of the former era is in the middle of anything ([`Scenario::fence`]), and its
 //!   reconciliation looks at sources and copies at one instant.
 //!

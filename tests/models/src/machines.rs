@@ -7,7 +7,7 @@ use crate::oracle;
 use crate::people::{settle_layouts, unsettled_contracts};
 use crate::scenario::{Scenario, Variant};
 use crate::state::{Member, State};
-use crate::terms::{Contract, Edition, Op, Place, Row, Said, View};
+use crate::terms::{Contract, Edition, Layout, Op, Place, Row, Said, View};
 
 /// Somebody reads the terms: both rows now, or the membership now and the group's row later.
 pub fn read_terms(state: &mut State, who: Who, scenario: &Scenario, variant: Variant) {
@@ -63,12 +63,12 @@ fn stream(state: &mut State, view: Option<View>, (item, at): (u8, u8), then: The
 /// Whether the source must be asked instead of believing a record: it may be older than the membership, or than the
 /// layout. What was taken away before has left no tombstone in either.
 pub fn must_ask(written: u8, view: &View, variant: Variant) -> bool {
-    let began = match variant {
-        Variant::TrustRecords => return false,
-        Variant::TrustLayouts => view.joined,
-        _ => view.joined.max(view.edition.layout.at),
-    };
-    oracle::must_ask(written, began)
+    let layout = view.edition.layout;
+    match variant {
+        Variant::TrustRecords => false,
+        Variant::TrustLayouts => oracle::must_ask(written, view.joined, Layout { at: 0, ..layout }),
+        _ => oracle::must_ask(written, view.joined, layout),
+    }
 }
 
 fn request(state: &mut State, view: Option<View>, said: Said, variant: Variant) {
@@ -169,7 +169,7 @@ fn scan(
     let mut ops = Vec::new();
     match (job.kind, known) {
         (JobKind::Purge, _) => {
-            let below = Order::floor(u16::from(state.group.era), u64::from(job.epoch) + 1);
+            let below = Order::last(u16::from(state.group.era), u64::from(job.epoch));
             let layouts = &state.group.layouts;
             let places =
                 there.iter().flat_map(|item| layouts.iter().map(|layout| oracle::place(*item, *layout)));
@@ -182,8 +182,13 @@ fn scan(
         }
         (JobKind::Dissolve, _) => {
             next = None;
-            state.member = None;
-            ops.extend(state.copies.keys().map(|place| Op::Purge(*place, Order::floor(u16::MAX, 0))));
+            // The last of its members; whoever left before it has no greater order.
+            let epoch = state
+                .member
+                .take()
+                .map_or(u64::from(state.group.roster_rev), |member| u64::from(member.epoch));
+            let last = Order::last(u16::from(state.group.era), epoch);
+            ops.extend(state.copies.keys().map(|place| Op::Purge(*place, last)));
         }
         (kind, Some((view, member))) => {
             ops.extend(there.iter().filter_map(|item| {
@@ -282,8 +287,17 @@ pub fn apply(state: &mut State, op: Op, variant: Variant) {
         }
         Op::Purge(place, below) => {
             let held = state.copies.get(&place);
-            if held.is_some_and(|held| held.order < below || variant == Variant::PurgeAnyEpoch) {
-                state.copies.remove(&place);
+            match variant {
+                Variant::PurgeAnyEpoch => {
+                    state.copies.remove(&place);
+                }
+                _ if held.is_none_or(|held| held.order >= below) => {}
+                Variant::PurgeDeletes => {
+                    state.copies.remove(&place);
+                }
+                _ => {
+                    state.copies.insert(place, Row { order: below, body: None });
+                }
             }
         }
     }

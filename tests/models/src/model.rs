@@ -2,7 +2,7 @@
 
 use stateright::{Model, Property};
 
-use crate::actors::{Actor, Job, JobId, JobKind, Then, Who};
+use crate::actors::{Actor, JobId, JobKind, Then, Who};
 use crate::machines::{read_terms, spread, step};
 use crate::people;
 use crate::properties;
@@ -192,13 +192,7 @@ impl Protocol {
             }
         }
         if room.workers > 0 {
-            let waits = |job: &&Job| {
-                // A purge takes tombstones away too. It begins when every list has ended that may still take the
-                // drive for a member: lists have a deadline, and the purge waits for longer than that.
-                let removes = matches!(job.id.kind, JobKind::Purge | JobKind::Dissolve);
-                removes && state.list.is_some() && self.variant != Variant::PurgeAtOnce
-            };
-            actions.extend(state.jobs.iter().filter(|job| !waits(job)).map(|job| Action::Work(job.id)));
+            actions.extend(state.jobs.iter().map(|job| Action::Work(job.id)));
         }
         for (at, actor) in state.actors.iter().enumerate() {
             actions.push(Action::Step(at));

@@ -12,7 +12,7 @@ use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId};
 use domain::item::Item;
 use domain::replication::{
-    Change, Decision, Former, ProviderMembership, ProviderTerms, ReplicaRow, Roster, Rulebook, Shard,
+    Change, Decision, Former, ProviderMembership, ProviderTerms, ReplicaRow, Roster, Rulebook, Shard, Spread,
     decide as really_decide, must_ask_source, revise as really_revise, shown as really_shown,
 };
 use domain::rules::{CompiledContract, CompiledRules, Contract as Written, Terms, compile};
@@ -71,12 +71,13 @@ impl Fixture {
 /// Identifiers in the order of their numbers, of which even ones lie in the first of two shards and odd ones in the
 /// second.
 fn spread_ids(data_type: &DataType) -> Vec<ItemId> {
-    let two: Vec<Shard> = Shard::all(2).collect();
+    let halves = Spread { revision: 1, shards: 2 };
+    let two: Vec<Shard> = halves.shards().collect();
     let id_of = |number: usize| {
         let time = Timestamp::from_millis(number as i64 * 1000);
         (0..)
             .map(|random| ItemId::new(time, &data_type.name, random))
-            .find(|id| Shard::of_item(id, 2) == two[number % 2])
+            .find(|id| halves.shard_of(id) == two[number % 2])
     };
     (0..4).filter_map(id_of).collect()
 }
@@ -103,9 +104,14 @@ fn book(era: u8, revision: u8, edition: Edition) -> Rulebook {
     Rulebook {
         revision: u32::from(revision),
         era: u16::from(era),
-        shards: u16::from(edition.layout.shards),
+        since: Timestamp::from_millis(i64::from(edition.layout.at) * AGE),
+        spread: spread(edition.layout),
         rules: FIXTURE.rules[&edition.rule].clone(),
     }
+}
+
+fn spread(layout: Layout) -> Spread {
+    Spread { revision: u32::from(layout.since), shards: u16::from(layout.shards) }
 }
 
 fn membership(view: &View) -> ProviderMembership {
@@ -130,8 +136,8 @@ fn item(said: &Said, reading: Reading) -> Item {
     }
 }
 
-fn op(said: &Said, layout: Layout, decision: Decision) -> Option<Op> {
-    let place = |shard| Place { item: said.item, since: layout.since, shard };
+fn op(said: &Said, decision: Decision) -> Option<Op> {
+    let place = |shard| Place { item: said.item, shard };
     match decision {
         Decision::Nothing => None,
         Decision::Write { key, order, fields, .. } => {
@@ -182,7 +188,7 @@ pub fn decide(said: Said, view: &View) -> Option<Op> {
             },
         };
         let book = book(view.era, view.rule_revision, view.edition);
-        op(&said, view.edition.layout, really_decide(&change, &membership(view), &book))
+        op(&said, really_decide(&change, &membership(view), &book))
     })
 }
 
@@ -194,21 +200,22 @@ pub fn revise(said: Said, view: &View, former: &[(Edition, Contract)]) -> Option
             .iter()
             .map(|(edition, contract)| Former {
                 rules: FIXTURE.rules[&edition.rule].clone(),
-                shards: u16::from(edition.layout.shards),
+                spread: spread(edition.layout),
                 terms: terms(view.joined, *contract, 0),
             })
             .collect();
         let item = said.reading.map(|reading| item(&said, reading))?;
         let book = book(view.era, view.rule_revision, view.edition);
-        op(&said, view.edition.layout, really_revise(&item, &membership(view), &book, &former))
+        op(&said, really_revise(&item, &membership(view), &book, &former))
     })
 }
 
-/// Whether a record written at this time may be older than what began at that time.
-pub fn must_ask(written: u8, joined: u8) -> bool {
+/// Whether what a record of this time says must be asked of the source.
+pub fn must_ask(written: u8, joined: u8, layout: Layout) -> bool {
     // What begins an age stands at its beginning, and what is written in it in the middle.
     let written = Timestamp::from_millis(i64::from(written) * AGE + 70_000);
-    must_ask_source(Some(written), &terms(joined, Contract::Open, 0))
+    let book = book(0, layout.since, Edition { rule: Rule::All, layout });
+    must_ask_source(Some(written), &terms(joined, Contract::Open, 0), &book)
 }
 
 /// Whether a consumer sees a copy. The view is the reader's: the roster's membership and the rules of now.
@@ -232,11 +239,10 @@ pub fn shown(number: u8, row: &Row, view: &View) -> bool {
 
 /// Where an item's copy lies in a layout.
 pub fn place(item: u8, layout: Layout) -> Place {
-    let shard = Shard::of_item(&FIXTURE.ids[usize::from(item)], u16::from(layout.shards));
-    Place { item, since: layout.since, shard }
+    Place { item, shard: spread(layout).shard_of(&FIXTURE.ids[usize::from(item)]) }
 }
 
 /// Whether a place belongs to a layout.
 pub fn is_in(place: &Place, layout: Layout) -> bool {
-    place.since == layout.since && Shard::all(u16::from(layout.shards)).any(|shard| shard == place.shard)
+    spread(layout).shards().any(|shard| shard == place.shard)
 }

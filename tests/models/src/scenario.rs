@@ -115,8 +115,8 @@ pub enum Variant {
     StreamOnly,
     /// Records from before a join are believed.
     TrustRecords,
-    /// A purge begins while lists are under way that began before the leave.
-    PurgeAtOnce,
+    /// A purge deletes copies and tombstones, while lists may be under way that began before the leave.
+    PurgeDeletes,
     /// A purge removes copies of any epoch.
     PurgeAnyEpoch,
     /// A job notes how far it is before the page is written.

@@ -68,9 +68,7 @@ pub struct Layout {
 pub struct Place {
     /// The item.
     pub item: u8,
-    /// The revision that its layout counts since.
-    pub since: u8,
-    /// Its shard.
+    /// Its shard, which tells the layout too.
     pub shard: Shard,
 }
 
@@ -127,6 +125,6 @@ pub struct Row {
 pub enum Op {
     /// Write a copy or a tombstone, if there is none or one of a lesser order.
     Put(Place, Row),
-    /// Remove an item's copy here, if its order is below this.
+    /// Bury an item's copy here, if there is one and its order is below this.
     Purge(Place, Order),
 }

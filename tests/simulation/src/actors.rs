@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::id::ItemId;
 use domain::item::Item;
 use domain::replication::{
-    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, Shard, decide,
+    Change, Decision, ProviderMembership, ProviderTerms, ReplicaKey, Roster, Rulebook, decide,
     must_ask_source, shown,
 };
 use domain::time::Timestamp;
@@ -197,7 +197,7 @@ impl Replicator {
         let shows = matches!(decision, Decision::Write { .. });
         if !shows
             || world.variant == Variant::TrustRecords
-            || !must_ask_source(Some(record.written), &membership.terms)
+            || !must_ask_source(Some(record.written), &membership.terms, book)
         {
             return decision;
         }
@@ -273,7 +273,7 @@ impl Worker {
                 let key = |item: &Item| ReplicaKey {
                     group: world::group(job.group),
                     data_type: item.data_type.clone(),
-                    shard: Shard::of_item(&item.id, 1),
+                    shard: world::spread().shard_of(&item.id),
                     id: item.id.clone(),
                     drive: item.drive.clone(),
                 };

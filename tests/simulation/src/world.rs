@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::item::Item;
-use domain::replication::{Decision, Order, ProviderMembership, ReplicaKey, ReplicaRow, Rulebook};
+use domain::replication::{Decision, Order, ProviderMembership, ReplicaKey, ReplicaRow, Rulebook, Spread};
 use domain::rules::{CompiledRules, Terms, compile};
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
@@ -58,6 +58,11 @@ pub fn group(number: usize) -> GroupId {
     GroupId::from_bits(number as u128 + 100)
 }
 
+/// How all groups of the world spread their copies.
+pub fn spread() -> Spread {
+    Spread { revision: 1, shards: 1 }
+}
+
 /// A group's own row.
 #[derive(Debug, Clone)]
 pub struct GroupState {
@@ -78,7 +83,13 @@ impl GroupState {
     }
     /// The rules that count.
     pub fn book(&self) -> Rulebook {
-        Rulebook { revision: self.rule_revision, era: 0, shards: 1, rules: rules(self.threshold()) }
+        Rulebook {
+            revision: self.rule_revision,
+            era: 0,
+            since: Timestamp::from_millis(0),
+            spread: spread(),
+            rules: rules(self.threshold()),
+        }
     }
 }
 

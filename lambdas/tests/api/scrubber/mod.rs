@@ -74,6 +74,16 @@ impl<'w> Shared<'w> {
         seen
     }
 
+    /// What the copies carry that are alive, whoever may see them.
+    async fn live_values(&self) -> Vec<i64> {
+        let rows = copies(self.world).await;
+        let value = |row: &Row| row["body"].as_m().ok()?["mgdl"].as_n().ok()?.parse().ok();
+        let mut values: Vec<i64> =
+            rows.values().filter(|row| !order_of(row).dead).filter_map(value).collect();
+        values.sort_unstable();
+        values
+    }
+
     async fn drive(&self) -> DriveId {
         DriveId::parse(&self.provider.drive().await).unwrap()
     }

@@ -91,8 +91,8 @@ fn believing_records_from_before_a_join_takes_items_back() {
 }
 
 #[test]
-fn a_purge_under_a_list_from_before_the_leave_shows_a_deleted_item() {
-    breaks(Variant::PurgeAtOnce, scenarios::lists(), NO_RESURRECTION);
+fn a_purge_that_deletes_under_a_list_from_before_the_leave_shows_a_deleted_item() {
+    breaks(Variant::PurgeDeletes, scenarios::lists(), NO_RESURRECTION);
 }
 
 #[test]
