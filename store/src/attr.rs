@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::datatype::{DataType, FieldType};
+use domain::rules::Carried;
 use domain::time::Timestamp;
 use domain::value::{Decimal, Fields, Value};
 use serde_json::Value as Json;
@@ -73,6 +74,25 @@ pub fn get_time(row: &Row, name: &str) -> Result<Timestamp, String> {
 /// Fields as a map attribute.
 pub fn from_fields(fields: &Fields) -> AttributeValue {
     AttributeValue::M(fields.iter().map(|(name, value)| (name.to_string(), from_value(value))).collect())
+}
+
+/// What a copy carries as a map attribute: null says that the item has no such field.
+pub(crate) fn from_carried(carried: &Carried) -> AttributeValue {
+    let fields = carried.fields.iter().map(|(name, value)| (name.to_string(), from_value(value)));
+    let absent = carried.absent.iter().map(|name| (name.to_string(), AttributeValue::Null(true)));
+    AttributeValue::M(fields.chain(absent).collect())
+}
+
+/// What a copy carries, as the data type of today reads it.
+///
+/// # Errors
+/// What is wrong, without the content.
+pub(crate) fn to_carried(attribute: &AttributeValue, data_type: &DataType) -> Result<Carried, String> {
+    let fields = to_fields(attribute, data_type)?;
+    let map = attribute.as_m().map_err(|_| "the fields are not a map")?;
+    let absent =
+        data_type.fields.keys().filter(|name| map.get(name.as_str()).is_some_and(AttributeValue::is_null));
+    Ok(Carried { fields, absent: absent.cloned().collect() })
 }
 
 fn from_value(value: &Value) -> AttributeValue {

@@ -67,6 +67,12 @@ impl Layout {
         self.0.iter().map(move |spread| spread.shard_of(id))
     }
 
+    /// The layout that is given up when this one is settled; none if it is settled.
+    pub fn given_up(&self) -> Option<Self> {
+        let former: Vec<Spread> = self.0.iter().copied().filter(|spread| *spread != self.current()).collect();
+        (!former.is_empty()).then_some(Self(former))
+    }
+
     /// Every partition of a group's copies of these types.
     pub fn partitions<'a>(&self, group: &GroupId, types: impl IntoIterator<Item = &'a Name>) -> Vec<String> {
         let of = |data_type: &Name| -> Vec<String> {
@@ -100,6 +106,8 @@ mod tests {
         assert_eq!(Layout::parse(&moving.text()), Some(moving.clone()));
         assert_eq!(moving.current(), Spread { revision: 3, shards: 1 });
         assert_eq!((moving.shards().count(), moving.settled().shards().count()), (6, 1));
+        assert_eq!(moving.given_up().map(|former| former.shards().count()), Some(5));
+        assert_eq!(moving.settled().given_up(), None);
         for bad in ["", "1", "1:2:3", "1:x", "1:1,"] {
             assert_eq!(Layout::parse(bad), None, "{bad}");
         }

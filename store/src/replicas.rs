@@ -53,10 +53,10 @@ impl Write {
     fn of(decision: &Decision, now: Timestamp) -> Option<Self> {
         match decision {
             Decision::Nothing => None,
-            Decision::Write { key, order, fields, expires } => Some(Self {
+            Decision::Write { key, order, carried, expires } => Some(Self {
                 key: key.clone(),
                 order: *order,
-                body: Some(attr::from_fields(fields)),
+                body: Some(attr::from_carried(carried)),
                 expires: expires.map(Timestamp::seconds),
             }),
             Decision::Bury { key, order } => Some(Self {
@@ -218,14 +218,14 @@ fn replica_from_row(row: &Row, data_type: &DataType) -> Result<ReplicaRow> {
     let read = || -> std::result::Result<ReplicaRow, String> {
         let (id, drive) =
             attr::get_text(row, keys::SK)?.split_once('#').ok_or("the sort key is not a replica's")?;
-        let fields = row.get(BODY).map(|body| attr::to_fields(body, data_type)).transpose()?;
+        let carried = row.get(BODY).map(|body| attr::to_carried(body, data_type)).transpose()?;
         let expires = attr::get_number_opt::<i64>(row, EXPIRES)?;
         Ok(ReplicaRow {
             data_type: data_type.name.clone(),
             id: ItemId::parse(id).map_err(|e| e.to_string())?,
             drive: DriveId::parse(drive).map_err(|e| e.to_string())?,
             order: attr::get_text(row, ORDER)?.parse().map_err(|_| "`ord` is not an order")?,
-            fields: fields.unwrap_or_default(),
+            carried: carried.unwrap_or_default(),
             expires: expires.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000))),
         })
     };

@@ -6,9 +6,8 @@ use super::order::{MOST, Order};
 use super::shard::{Shard, Spread};
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
-use crate::rules::{CompiledRules, Question, Terms};
+use crate::rules::{Carried, CompiledRules, Question, Terms};
 use crate::time::Timestamp;
-use crate::value::Fields;
 
 /// A drive's membership of a group as provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub enum Decision {
         /// Its order.
         order: Order,
         /// What it carries.
-        fields: Fields,
+        carried: Carried,
         /// When the item's retention ends.
         expires: Option<Timestamp>,
     },
@@ -117,8 +116,8 @@ pub fn decide(change: &Change<'_>, membership: &ProviderMembership, book: &Ruleb
     };
     let place = Place { id, data_type, version, membership, book };
     if let Change::Present(item) = change {
-        if let Some(fields) = book.rules.replica(question(item, &membership.terms)) {
-            return place.write(fields, item.expires);
+        if let Some(carried) = book.rules.replica(question(item, &membership.terms)) {
+            return place.write(carried, item.expires);
         }
         if version <= 1 {
             return Decision::Nothing;
@@ -167,8 +166,8 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn write(&self, fields: Fields, expires: Option<Timestamp>) -> Decision {
-        Decision::Write { key: self.key(), order: self.order(false), fields, expires }
+    pub(super) fn write(&self, carried: Carried, expires: Option<Timestamp>) -> Decision {
+        Decision::Write { key: self.key(), order: self.order(false), carried, expires }
     }
 
     pub(super) fn bury(&self) -> Decision {

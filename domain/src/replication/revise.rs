@@ -25,15 +25,13 @@ pub struct Former {
 /// no write of theirs can be greater than the copy and say something else.
 pub fn revise(item: &Item, membership: &ProviderMembership, book: &Rulebook, former: &[Former]) -> Decision {
     let now = book.rules.replica(question(item, &membership.terms));
-    let asked = book.rules.asked(&item.data_type, &membership.terms);
-    let agrees = |former: &Former| {
-        let then = former.rules.replica(question(item, &former.terms));
-        // A copy that says nothing of a field does so because the item has none, or because nobody asked.
-        let known = || {
-            let asked_then = former.rules.asked(&item.data_type, &former.terms);
-            asked.iter().all(|field| item.fields.contains_key(*field) || asked_then.contains(field))
-        };
-        then == now && (now.is_none() || (former.spread == book.spread && known()))
+    let agrees = |former: &Former| match (&now, former.rules.replica(question(item, &former.terms))) {
+        (None, None) => true,
+        // What a copy says the item has not, beyond what is asked now, harms nobody.
+        (Some(now), Some(then)) => {
+            former.spread == book.spread && then.fields == now.fields && then.absent.is_superset(&now.absent)
+        }
+        _ => false,
     };
     if former.iter().all(agrees) {
         return Decision::Nothing;
@@ -41,7 +39,7 @@ pub fn revise(item: &Item, membership: &ProviderMembership, book: &Rulebook, for
     let Item { id, data_type, version, .. } = item;
     let place = Place { id, data_type, version: *version, membership, book };
     match now {
-        Some(fields) => place.write(fields, item.expires),
+        Some(carried) => place.write(carried, item.expires),
         None => place.bury(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::Rulebook;
 use super::order::Order;
 use crate::id::{DriveId, ItemId, Name, UserId};
-use crate::rules::{Question, Terms};
+use crate::rules::{Carried, Question, Terms};
 use crate::time::Timestamp;
 use crate::value::Fields;
 
@@ -43,7 +43,7 @@ pub struct ReplicaRow {
     /// Its order.
     pub order: Order,
     /// What it carries; empty if it is dead.
-    pub fields: Fields,
+    pub carried: Carried,
     /// When its retention ends; TTL removes rows late, so readers look themselves.
     pub expires: Option<Timestamp>,
 }
@@ -65,16 +65,10 @@ pub fn shown(row: &ReplicaRow, roster: &Roster, book: &Rulebook, now: Timestamp)
     }
     // A copy of other terms may lack a field because nobody asked for it then. A condition such as
     // `!(resource has note)` would take that for the item having none: hidden until the copy is written anew.
-    let current = (row.order.rule_revision, row.order.contract_revision);
-    if current != (book.revision, terms.contract.revision)
-        && book.rules.asked(&row.data_type, terms).iter().any(|field| !row.fields.contains_key(*field))
-    {
+    let Carried { fields, absent } = &row.carried;
+    let told = |field: &Name| fields.contains_key(field) || absent.contains(field);
+    if !book.rules.asked(&row.data_type, terms).into_iter().all(told) {
         return None;
     }
-    book.rules.visible(Question {
-        data_type: &row.data_type,
-        time: row.id.time(),
-        fields: &row.fields,
-        terms,
-    })
+    book.rules.visible(Question { data_type: &row.data_type, time: row.id.time(), fields, terms })
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::datatype::DataType;
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
-use crate::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
+use crate::rules::{Carried, CompiledContract, CompiledRules, Contract, Terms, compile};
 use crate::stack::RuleSet;
 use crate::time::Timestamp;
 use crate::value::Fields;
@@ -87,8 +87,17 @@ impl Moment {
         }
     }
 
-    fn projection(&self, item: &Item) -> Option<Fields> {
+    fn projection(&self, item: &Item) -> Option<Carried> {
         self.book.rules.replica(decide::question(item, &self.membership.terms))
+    }
+
+    /// What a reader sees of a copy.
+    fn seen(&self, item: &Item, (order, carried): (Order, Carried)) -> Option<Fields> {
+        let Item { id, data_type, drive, .. } = item.clone();
+        let row = ReplicaRow { data_type, id, drive: drive.clone(), order, carried, expires: None };
+        let provider = ProviderTerms { epoch: 3, terms: self.membership.terms.clone() };
+        let roster = Roster { providers: BTreeMap::from([(drive, provider)]), ..Roster::default() };
+        shown(&row, &roster, &self.book, Timestamp::from_millis(0))
     }
 }
 
@@ -148,16 +157,16 @@ fn item(mgdl: i64, note: Option<&str>, device: Option<&str>, version: u64) -> It
     }
 }
 
-type Copy = (Order, Option<Fields>);
+type Copy = (Order, Option<Carried>);
 
 fn take(copy: &mut Option<Copy>, decision: Decision) {
-    let (order, fields) = match decision {
-        Decision::Write { order, fields, .. } => (order, Some(fields)),
+    let (order, carried) = match decision {
+        Decision::Write { order, carried, .. } => (order, Some(carried)),
         Decision::Bury { order, .. } => (order, None),
         Decision::Nothing => return,
     };
     if copy.as_ref().is_none_or(|(held, _)| *held < order) {
-        *copy = Some((order, fields));
+        *copy = Some((order, carried));
     }
 }
 
@@ -197,8 +206,10 @@ proptest! {
         take(&mut copy, last.clone());
         late.iter().filter(|late| !late.2).for_each(|late| take(&mut copy, writer(late)));
 
-        let projection = end.projection(&item);
-        prop_assert_eq!(copy.and_then(|(_, fields)| fields), projection);
+        let (projection, copy) = (end.projection(&item), copy.and_then(|(order, carried)| Some((order, carried?))));
+        prop_assert_eq!(copy.as_ref().map(|(_, carried)| &carried.fields), projection.as_ref().map(|p| &p.fields));
+        let seen = copy.and_then(|copy| end.seen(&item, copy));
+        prop_assert_eq!(seen, end.book.rules.visible(decide::question(&item, &end.membership.terms)));
         if moments.iter().all(|moment| moment.projection(&item).is_none()) {
             prop_assert_eq!(last, Decision::Nothing);
         }
@@ -213,16 +224,11 @@ proptest! {
     ) {
         let moments = moments(first, &steps);
         let (begin, end) = (&moments[0], &moments[moments.len() - 1]);
-        let Decision::Write { order, fields, .. } = decide(&Change::Present(&item), &begin.membership, &begin.book)
+        let Decision::Write { order, carried, .. } = decide(&Change::Present(&item), &begin.membership, &begin.book)
         else {
             return Ok(());
         };
-        let row = ReplicaRow {
-            data_type: item.data_type.clone(), id: item.id.clone(), drive: item.drive.clone(), order, fields, expires: None,
-        };
-        let provider = ProviderTerms { epoch: 3, terms: end.membership.terms.clone() };
-        let roster = Roster { providers: BTreeMap::from([(item.drive.clone(), provider)]), ..Roster::default() };
-        let seen = shown(&row, &roster, &end.book, Timestamp::from_millis(0));
+        let seen = end.seen(&item, (order, carried));
         let right = end.book.rules.visible(decide::question(&item, &end.membership.terms));
         match (&seen, &right) {
             (Some(_), None) => prop_assert!(false, "shown although nothing selects it"),
@@ -242,12 +248,12 @@ fn a_condition_on_what_is_not_there_hides_copies_that_were_never_asked() {
     // The copy of an item with a note, written when nobody asked for notes.
     let with_note = item(250, Some("x"), None, 1);
     let all = moments((1, 0), &[(true, 3)]);
-    let Decision::Write { fields, .. } =
+    let Decision::Write { carried, .. } =
         decide(&Change::Present(&with_note), &all[0].membership, &all[0].book)
     else {
         panic!("selected by the first rule");
     };
-    assert!(!fields.contains_key("note"));
+    assert!(!carried.fields.contains_key("note") && !carried.absent.contains("note"));
     let without = item(250, None, None, 1);
     // It looks the same as one of an item without a note, which the second rule does select: that one is written anew.
     let again = revise(&without, &all[1].membership, &all[1].book, &[all[0].former()]);

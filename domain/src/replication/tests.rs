@@ -7,7 +7,7 @@ use super::*;
 use crate::datatype::DataType;
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
-use crate::rules::{Terms, compile};
+use crate::rules::{Carried, Terms, compile};
 use crate::stack::RuleSet;
 use crate::time::Timestamp;
 
@@ -153,7 +153,7 @@ fn after_a_restore_nothing_is_shown_that_was_written_before_it() {
         id: copied.id.clone(),
         drive: copied.drive.clone(),
         order: Order { version: 1, rule_revision: 1, ..Order::floor(era, 3) },
-        fields: copied.fields.clone(),
+        carried: Carried { fields: copied.fields.clone(), ..Carried::default() },
         expires: None,
     };
     let restored = Rulebook { era: 1, ..book("true", 1) };
@@ -174,7 +174,7 @@ fn seen(row_epoch: u64, dead: bool, roster_epoch: Option<u64>, when: &str, expir
         id: copied.id.clone(),
         drive: copied.drive.clone(),
         order: Order { version: 1, rule_revision: 1, dead, ..Order::floor(0, row_epoch) },
-        fields: copied.fields.clone(),
+        carried: Carried { fields: copied.fields.clone(), ..Carried::default() },
         expires: expires.map(Timestamp::from_millis),
     };
     let terms = Terms::of_everything(Timestamp::from_millis(0));

@@ -50,6 +50,16 @@ struct TypeRule {
     history: History,
 }
 
+/// What a group's copy of an item carries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Carried {
+    /// What consumers see, and what the conditions ask.
+    pub fields: Fields,
+    /// What the conditions ask and the item does not have. Said, because otherwise nobody could tell it from what was
+    /// never asked, once the conditions are others.
+    pub absent: BTreeSet<Name>,
+}
+
 /// What one provider's membership adds to the group's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -116,11 +126,13 @@ impl CompiledRules {
     }
 
     /// What the group's copy of the item carries: what consumers see, and what the conditions ask.
-    pub fn replica(&self, question: Question<'_>) -> Option<Fields> {
+    pub fn replica(&self, question: Question<'_>) -> Option<Carried> {
         let (_, selecting) = self.selecting(question)?;
         let asked = self.asked(question.data_type, question.terms);
         let carried = |name: &Name| shows(&selecting, name) || asked.contains(name);
-        Some(question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect())
+        let fields = question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect();
+        let absent = asked.iter().filter(|name| !question.fields.contains_key(**name));
+        Some(Carried { fields, absent: absent.map(|name| (*name).clone()).collect() })
     }
 
     /// The rules that select the item, if its provider's contract allows it.

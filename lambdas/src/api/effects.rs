@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::id::{DriveId, ItemId, Name};
 use domain::item::Item;
-use domain::replication::{Change, Decision, decide};
+use domain::replication::{Change, Decision, decide, must_ask_source};
 use domain::rules::Question;
 use domain::value::Fields;
 use store::StoreError;
@@ -28,19 +28,13 @@ pub(super) async fn deleted(
     version: Option<u64>,
 ) -> Result<(), StoreError> {
     let change = Change::Deleted { id, data_type, version: version.unwrap_or(u64::MAX) };
-    for_outlets(call, drive, |outlet| decide(&change, &outlet.membership, &outlet.book)).await
+    for_outlets(call, drive, &change, |_| true).await
 }
 
 /// Takes away from groups what the change of an item takes away: the item, or some of its fields.
 pub(super) async fn updated(call: &Call<'_>, before: &Item, after: &Item) -> Result<(), StoreError> {
-    for_outlets(call, &after.drive, |outlet| {
-        if hides(outlet, before, after) {
-            decide(&Change::Present(after), &outlet.membership, &outlet.book)
-        } else {
-            Decision::Nothing
-        }
-    })
-    .await
+    let hidden = |outlet: &Outlet| hides(outlet, before, after);
+    for_outlets(call, &after.drive, &Change::Present(after), hidden).await
 }
 
 /// Brings the copies of an item up to its version, for a call that found its change made already.
@@ -48,8 +42,7 @@ pub(super) async fn repeated(call: &Call<'_>, item: &Item) -> Result<(), StoreEr
     if item.version <= 1 {
         return Ok(());
     }
-    for_outlets(call, &item.drive, |outlet| decide(&Change::Present(item), &outlet.membership, &outlet.book))
-        .await
+    for_outlets(call, &item.drive, &Change::Present(item), |_| true).await
 }
 
 /// Whether a group's consumers may lose sight of something. A changed value of a field that stays in sight is no loss:
@@ -75,11 +68,12 @@ fn visible(outlet: &Outlet, item: &Item) -> Option<Fields> {
 async fn for_outlets(
     call: &Call<'_>,
     drive: &DriveId,
-    decision: impl Fn(&Outlet) -> Decision,
+    change: &Change<'_>,
+    concerns: impl Fn(&Outlet) -> bool,
 ) -> Result<(), StoreError> {
     let mut pause = Duration::from_millis(50);
     for attempt in 1.. {
-        match apply(call, drive, &decision).await {
+        match apply(call, drive, change, &concerns).await {
             Err(error) if error.is_transient() && attempt < ATTEMPTS => tokio::time::sleep(pause).await,
             settled => return settled,
         }
@@ -91,11 +85,32 @@ async fn for_outlets(
 async fn apply(
     call: &Call<'_>,
     drive: &DriveId,
-    decision: impl Fn(&Outlet) -> Decision,
+    change: &Change<'_>,
+    concerns: impl Fn(&Outlet) -> bool,
 ) -> Result<(), StoreError> {
     let outlets = call.store().outlets(drive, call.document()).await?;
-    let decisions: Vec<Decision> =
-        outlets.iter().map(decision).filter(|decision| *decision != Decision::Nothing).collect();
+    let mut decisions = Vec::new();
+    for Outlet { membership, book } in outlets.iter().filter(|outlet| concerns(outlet)) {
+        let decision = decide(change, membership, book);
+        // What this call has written may be deleted by now, and the membership or its rules be younger than that: then
+        // nothing was buried there that would keep the copy from coming back.
+        let shown = match (&decision, change) {
+            (Decision::Write { .. }, Change::Present(item)) => Some(item),
+            _ => None,
+        };
+        decisions.push(match shown.filter(|_| must_ask_source(Some(call.now), &membership.terms, book)) {
+            Some(item) => match call.store().item(drive, &item.id, call.document()).await {
+                Ok(source) => decide(&Change::Present(&source), membership, book),
+                Err(StoreError::Missing(_)) => {
+                    let Item { id, data_type, .. } = item;
+                    decide(&Change::Deleted { id, data_type, version: u64::MAX }, membership, book)
+                }
+                Err(error) => return Err(error),
+            },
+            None => decision,
+        });
+    }
+    decisions.retain(|decision| *decision != Decision::Nothing);
     call.store().apply(&decisions, call.now).await?;
     Ok(())
 }

@@ -130,7 +130,9 @@ impl Worker {
                 JobKind::Revise { drive, epoch, rules_from, contracts } => {
                     self.revise_page(&mut job, (&drive, epoch), rules_from, &contracts).await?
                 }
-                JobKind::Spread { rules_from } => self.spread_page(&mut job, rules_from).await?,
+                JobKind::Spread { rules_from, revision } => {
+                    self.spread_page(&mut job, rules_from, revision).await?
+                }
                 JobKind::Dissolve => self.dissolve_page(&mut job).await?,
             };
             if matches!(step, Step::Finished) {

@@ -198,7 +198,7 @@ impl Worker {
 }
 
 /// The place behind a stretch: further on in the partition, or at the beginning of the next one.
-fn behind(partitions: &[String], partition: &str, next: Option<String>) -> Option<Checkpoint> {
+pub(super) fn behind(partitions: &[String], partition: &str, next: Option<String>) -> Option<Checkpoint> {
     let at = |partition: &str, after| Checkpoint::Copies { partition: partition.to_owned(), after };
     match next {
         Some(next) => Some(at(partition, Some(next))),

@@ -1,6 +1,9 @@
 //! What providers allow, what that means for the copies, and what is left to say when they are gone.
 
+use domain::id::GroupId;
+use domain::rules::Contract;
 use serde_json::{Value as Json, json};
+use store::directory::JobKind;
 
 use crate::world::{Person, World, text};
 
@@ -127,6 +130,27 @@ async fn several_changes_before_any_job_has_run_come_to_the_last_one() {
     }
     assert_eq!(seen(&ann, &group).await, [120, 90, 250]);
     assert_eq!(world.live_replicas(&group, "glucose").await, 3);
+}
+
+#[tokio::test]
+async fn contracts_of_finished_jobs_still_count_for_a_while() {
+    let world = World::new().await;
+    let (ann, bob, group) = study(&world).await;
+    join(&ann, &bob, &group, Json::Null).await;
+    let narrow = json!({"types": ["glucose"], "when": "resource.mgdl > 115"});
+    bob.put(&format!("/groups/{group}/contract"), narrow).await.expect(200);
+    world.work().await;
+    // A writer that has read the membership before that change may read the rules after this one.
+    let rules = json!([{"types": ["glucose"], "when": "resource.mgdl > 95", "history": "all"}]);
+    let job = world.rules(&group, rules, 1).await;
+    world.work_on(&job).await;
+    let jobs = world.store.jobs(&GroupId::parse(&group).unwrap()).await.unwrap();
+    let mut revisions = jobs.iter().filter_map(|job| match &job.kind {
+        JobKind::Revise { contracts, .. } if job.is_open() => Some(contracts),
+        _ => None,
+    });
+    assert_eq!(revisions.next(), Some(&vec![Contract::default()]), "{jobs:#?}");
+    assert_eq!(revisions.next(), None);
 }
 
 #[tokio::test]

@@ -36,6 +36,31 @@ impl<'w> Study<'w> {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_item_is_gone_when_it_comes_to_the_groups_brings_nothing_back() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let group = ann.group("Diabetes").await;
+    for (role, whom) in [("consumer", &ann), ("provider", &bob)] {
+        ann.admit(&group, role, whom).await;
+    }
+    world.work().await;
+    let fields = json!({"takenAt": "2014-01-01T00:00:00Z", "mgdl": 250, "note": "share"});
+    let made = bob.post("/user/data", json!({"type": "glucose", "fields": fields})).await.expect(201);
+    let id = text(&made["id"]);
+    // Deleted by another device after this one has written, and before it knows of any group.
+    let drive = domain::id::DriveId::parse(&bob.drive().await).unwrap();
+    let (store, item) = (world.store.clone(), domain::id::ItemId::parse(&id).unwrap());
+    let glucose = domain::id::Name::parse("glucose").unwrap();
+    let deletion = async move {
+        store.delete_item(&drive, &glucose, &item).await.unwrap();
+    };
+    *world.meanwhile.lock().unwrap() = Some(("Query", Box::pin(deletion)));
+    bob.patch(&format!("/user/data/{id}"), json!({"fields": {"note": null}})).await.expect(200);
+    assert!(world.meanwhile.lock().unwrap().is_none(), "it was deleted");
+    assert_eq!(world.all_live_replicas().await, 0);
+}
+
 #[tokio::test]
 async fn consumers_see_what_the_rules_select_and_only_the_fields_they_show() {
     let world = World::new().await;

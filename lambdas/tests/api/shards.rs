@@ -44,6 +44,7 @@ async fn a_list_is_whole_and_in_order_before_during_and_after_a_change_of_shards
         let row = world.store.group(&GroupId::parse(&group).unwrap()).await.unwrap();
         assert_eq!(row.layout, row.layout.settled(), "former partitions are no longer read");
         assert_eq!(row.layout.current().shards, shards);
+        assert_eq!(world.all_live_replicas().await, 40, "and nothing is left in them");
     }
     let job = world.rules(&group, everything(), 5).await;
     bob.delete(&format!("/user/data/{}", ids[7])).await.expect(204);
@@ -71,6 +72,44 @@ async fn narrowed_rules_hide_at_once_and_widened_ones_fill_up() {
     world.queue.lock().unwrap().sent.push(wide);
     world.work().await;
     assert_eq!(seen(&ann, &group).await, (110..140).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_a_condition_asks_in_vain_stays_on_show_and_is_not_written_again() {
+    let world = World::new().await;
+    let (ann, _bob, group, _) = forty(&world).await;
+    let unnoted = |limit: i64| {
+        let when = format!("!(resource has note) && resource.mgdl > {limit}");
+        json!([{"types": ["glucose"], "when": when, "history": "all"}])
+    };
+    let first = world.rules(&group, unnoted(101), 1).await;
+    assert_eq!(seen(&ann, &group).await, Vec::<i64>::new(), "nobody has asked for notes: they may have one");
+    world.queue.lock().unwrap().sent.push(first);
+    assert_eq!(world.work().await, 40);
+    let all: Vec<i64> = (102..140).collect();
+    assert_eq!(seen(&ann, &group).await, all);
+    let second = world.rules(&group, unnoted(103), 1).await;
+    assert_eq!(seen(&ann, &group).await, all[2..], "before the job");
+    world.queue.lock().unwrap().sent.push(second);
+    assert_eq!(world.work().await, 2);
+    assert_eq!(seen(&ann, &group).await, all[2..]);
+}
+
+#[tokio::test]
+async fn a_later_change_supersedes_the_job_of_the_one_before() {
+    let world = World::new().await;
+    let (ann, _bob, group, _) = forty(&world).await;
+    let above = |limit: i64| json!([{"types": ["glucose"], "when": format!("resource.mgdl > {limit}"), "history": "all"}]);
+    let first = world.rules(&group, above(109), 2).await;
+    let second = world.rules(&group, above(119), 3).await;
+    for job in [&second, &first, &second] {
+        world.work_on(job).await;
+    }
+    world.work().await;
+    let jobs = world.store.jobs(&GroupId::parse(&group).unwrap()).await.unwrap();
+    assert!(jobs.iter().all(|job| !job.is_open()), "{jobs:?}");
+    assert_eq!(seen(&ann, &group).await, (120..140).collect::<Vec<_>>());
+    assert_eq!(world.all_live_replicas().await, 20);
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
 };
 use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
-use domain::replication::{Change, ReplicaRow, decide};
+use domain::replication::{Change, Order, ReplicaRow, decide};
 use domain::routes::Scope;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -77,6 +78,8 @@ pub struct World {
     pub now: Mutex<Timestamp>,
     /// The operations that the database was asked for.
     pub calls: Arc<Mutex<Vec<String>>>,
+    /// What shall happen just before a call.
+    pub meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 fn document() -> Document {
@@ -106,9 +109,18 @@ fn document() -> Document {
     }
 }
 
-/// Notes the operation of every call.
-#[derive(Debug, Clone, Default)]
-struct Calls(Arc<Mutex<Vec<String>>>);
+/// Something that happens just before a call, and the operation that it waits for.
+pub type Meanwhile = (&'static str, BoxFuture<'static, ()>);
+
+/// Notes the operation of every call, and lets something happen before one of them.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Meanwhile>>>);
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Calls")
+    }
+}
 
 impl Intercept for Calls {
     fn name(&self) -> &'static str {
@@ -123,6 +135,11 @@ impl Intercept for Calls {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let (_, operation) = target.split_once('.').unwrap_or_default();
         self.0.lock().unwrap().push(operation.to_owned());
+        let due = self.1.lock().unwrap().take_if(|(awaited, _)| *awaited == operation);
+        if let Some((_, happening)) = due {
+            // Needs a test with threads: this one waits.
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(happening));
+        }
         Ok(())
     }
 }
@@ -173,7 +190,16 @@ impl World {
             Box::new(userinfo.clone()),
         );
         let now = Mutex::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
-        Self { api, store, document, queue: jobs.0, pool: userinfo.0, calls: calls.0, now }
+        Self {
+            api,
+            store,
+            document,
+            queue: jobs.0,
+            pool: userinfo.0,
+            calls: calls.0,
+            meanwhile: calls.1,
+            now,
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -256,6 +282,13 @@ impl World {
     /// How many rows the replicas of a group have, dead or alive.
     pub async fn replica_rows(&self, group: &str, data_type: &str) -> usize {
         self.replicas(group, data_type).await.len()
+    }
+
+    /// How many copies are alive in all partitions, those that nobody reads included.
+    pub async fn all_live_replicas(&self) -> usize {
+        let rows = self.store.client().scan().table_name("t-replicas").send().await.unwrap();
+        let order = |row: &HashMap<_, AttributeValue>| row["ord"].as_s().unwrap().parse::<Order>().unwrap();
+        rows.items().iter().filter(|row| !order(row).dead).count()
     }
 
     async fn replicas(&self, group: &str, data_type: &str) -> Vec<ReplicaRow> {

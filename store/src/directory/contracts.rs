@@ -8,7 +8,7 @@ use domain::replication::ProviderMembership;
 use domain::rules::{CompiledContract, Contract, Terms};
 use domain::time::Timestamp;
 
-use super::jobs::{Job, JobKind, JobStatus};
+use super::jobs::{Job, JobKind};
 use super::{GroupRow, built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
@@ -20,6 +20,27 @@ use crate::{ids, keys};
 const CONTRACT: &str = "contract";
 /// The attribute with a contract's revision; left out for the first one.
 const REVISION: &str = "contractRev";
+
+/// How long a writer may still act upon terms that it has read, in milliseconds: longer than any function may run.
+const LATE: i64 = 3_600_000;
+
+/// Contracts that copies of a membership may still be of, or come to be of, by the jobs that had to do with them.
+///
+/// Those of jobs that are finished count for a while: a writer that has read the membership before its contract was
+/// changed, and the group after its rules were changed again, acts upon a pair of terms that never counted together,
+/// and whose order is greater than that of the copy which the finished job wrote.
+fn former_contracts(jobs: &[Job], drive: &DriveId, epoch: u64, now: Timestamp) -> Vec<Contract> {
+    let mut found: Vec<Contract> = Vec::new();
+    for job in jobs {
+        let JobKind::Revise { drive: of, epoch: within, contracts, .. } = &job.kind else { continue };
+        let counts = job.is_open() || job.moved.is_none_or(|moved| moved > now.plus_millis(-LATE));
+        if of == drive && *within == epoch && counts {
+            let new: Vec<Contract> = contracts.iter().filter(|c| !found.contains(c)).cloned().collect();
+            found.extend(new);
+        }
+    }
+    found
+}
 
 /// A provider's membership as it is stored.
 #[derive(Debug)]
@@ -139,22 +160,22 @@ impl Store {
         membership: &ProviderMembership,
         now: Timestamp,
     ) -> Result<Job> {
-        let mut contracts = vec![membership.terms.contract.written().clone()];
-        let mut from = group.rule_revision;
-        // What an unfinished change has left behind is this one's to bring along.
-        for job in self.jobs(&group.id).await?.into_iter().filter(|job| job.status == JobStatus::Open) {
-            match job.kind {
-                JobKind::Spread { rules_from } => from = from.min(rules_from),
-                JobKind::Revise { drive, epoch, rules_from, contracts: former }
-                    if drive == membership.drive && epoch == membership.epoch =>
-                {
-                    from = from.min(rules_from);
-                    contracts.extend(former);
-                }
-                _ => {}
-            }
+        let jobs = self.jobs(&group.id).await?;
+        let mut contracts = former_contracts(&jobs, &membership.drive, membership.epoch, now);
+        let before = membership.terms.contract.written();
+        if !contracts.contains(before) {
+            contracts.push(before.clone());
         }
-        contracts.dedup();
+        // What an unfinished change has left behind is this one's to bring along.
+        let open = jobs.iter().filter(|job| job.is_open());
+        let since = open.filter_map(|job| match &job.kind {
+            JobKind::Spread { rules_from, .. } => Some(*rules_from),
+            JobKind::Revise { drive, epoch, rules_from, .. } => {
+                (*drive == membership.drive && *epoch == membership.epoch).then_some(*rules_from)
+            }
+            _ => None,
+        });
+        let from = since.min().unwrap_or(group.rule_revision).min(group.rule_revision);
         let kind = JobKind::Revise {
             drive: membership.drive.clone(),
             epoch: membership.epoch,
@@ -175,18 +196,9 @@ impl Store {
         drive: &DriveId,
         epoch: u64,
         rules_from: u32,
+        now: Timestamp,
     ) -> Result<Job> {
-        let jobs = self.jobs(&spread.group).await?;
-        let open = jobs.into_iter().filter(|job| job.status == JobStatus::Open);
-        let contracts = open.filter_map(|job| match job.kind {
-            JobKind::Revise { drive: of, epoch: in_epoch, contracts, .. }
-                if of == *drive && in_epoch == epoch =>
-            {
-                Some(contracts)
-            }
-            _ => None,
-        });
-        let contracts = contracts.flatten().collect();
+        let contracts = former_contracts(&self.jobs(&spread.group).await?, drive, epoch, now);
         let kind = JobKind::Revise { drive: drive.clone(), epoch, rules_from, contracts };
         let id = ids::job_of(&spread.id, drive, epoch);
         let job = Job::new(id, spread.group.clone(), kind, spread.created);

@@ -228,7 +228,7 @@ impl Store {
             .expression_attribute_values(":active", attr::text("active"));
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
         // From the last revision that every copy agreed with: a job of a revision in between may not have got far.
-        let spread = JobKind::Spread { rules_from: self.settled_revision(group).await? };
+        let spread = JobKind::Spread { rules_from: self.settled_revision(group).await?, revision: next };
         let job = Job::new(ids::job(), group.id.clone(), spread, now);
         let actions = vec![
             update,
@@ -248,7 +248,7 @@ impl Store {
     async fn settled_revision(&self, group: &GroupRow) -> Result<u32> {
         let open = self.jobs(&group.id).await?.into_iter().filter(|job| job.status == JobStatus::Open);
         let since = open.filter_map(|job| match job.kind {
-            JobKind::Spread { rules_from } | JobKind::Revise { rules_from, .. } => Some(rules_from),
+            JobKind::Spread { rules_from, .. } | JobKind::Revise { rules_from, .. } => Some(rules_from),
             _ => None,
         });
         Ok(since.min().unwrap_or(group.rule_revision))

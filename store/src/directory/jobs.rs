@@ -45,6 +45,8 @@ pub enum JobKind {
     Spread {
         /// The first revision of the rules that copies may still be of.
         rules_from: u32,
+        /// The revision that the change made.
+        revision: u32,
     },
     /// Removes the copies and memberships of a deleted group.
     Dissolve,
@@ -143,6 +145,8 @@ pub struct Job {
     pub changed: u64,
     /// When it was made.
     pub created: Timestamp,
+    /// When it last moved; none if it never has.
+    pub moved: Option<Timestamp>,
 }
 
 /// How long finished jobs are remembered.
@@ -162,6 +166,7 @@ impl Job {
             expected: 0,
             changed: 0,
             created: now,
+            moved: None,
         }
     }
 
@@ -212,6 +217,7 @@ impl Job {
                 expected: count("expected")?,
                 changed: count("changed")?,
                 created: attr::get_time(row, "created")?,
+                moved: attr::get_time(row, "updated").ok(),
             })
         };
         read().map_err(unreadable)

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::replication::Order;
-use domain::value::Fields;
+use domain::rules::Carried;
 
 use crate::attr::{self, Row};
 use crate::keys::{self, EXPIRES, Key};
@@ -56,7 +56,7 @@ pub(super) struct Actual {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Copy {
     pub order: Order,
-    pub fields: Fields,
+    pub carried: Carried,
 }
 
 impl Actual {
@@ -65,8 +65,8 @@ impl Actual {
         let read = || -> Result<Copy, String> {
             let order: Order = attr::get_text(row, ORDER)?.parse().map_err(|_| "no order")?;
             expires.as_ref().map_err(Clone::clone)?;
-            let fields = row.get(BODY).map(|body| attr::to_fields(body, data_type)).transpose()?;
-            Ok(Copy { order, fields: fields.unwrap_or_default() })
+            let carried = row.get(BODY).map(|body| attr::to_carried(body, data_type)).transpose()?;
+            Ok(Copy { order, carried: carried.unwrap_or_default() })
         };
         Self { stored: row.get(ORDER).cloned(), read: read().ok(), expires: expires.ok().flatten() }
     }

@@ -1,29 +1,18 @@
 //! What is wrong with a copy, if anything. Pure.
 
-use std::collections::BTreeSet;
-
-use domain::id::Name;
 use domain::replication::{Decision, Order};
 use domain::time::Timestamp;
 
 use super::Finding;
 use super::actual::Actual;
 
-/// What a copy should be.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Desired<'a> {
-    pub decision: &'a Decision,
-    /// The fields that readers need to ask the conditions of now.
-    pub asked: &'a BTreeSet<&'a Name>,
-}
-
 /// Compares a copy with what it should be.
-pub(super) fn finding(desired: &Desired<'_>, actual: Option<&Actual>, now: Timestamp) -> Option<Finding> {
+pub(super) fn finding(desired: &Decision, actual: Option<&Actual>, now: Timestamp) -> Option<Finding> {
     let alive = actual.filter(|actual| !actual.is_dead());
-    match desired.decision {
+    match desired {
         Decision::Nothing => alive.map(|_| Finding::Orphan),
         Decision::Bury { .. } => alive.map(|_| Finding::Orphan),
-        Decision::Write { order, fields, expires, .. } => {
+        Decision::Write { order, carried, expires, .. } => {
             let expires = expires.map(Timestamp::seconds);
             let Some(actual) = actual else {
                 // Past its retention, and TTL has been at the copy first.
@@ -32,12 +21,12 @@ pub(super) fn finding(desired: &Desired<'_>, actual: Option<&Actual>, now: Times
             let Some(copy) = &actual.read else { return Some(Finding::Altered) };
             if copy.order < *order {
                 let same = agrees(copy.order, *order)
-                    && copy.fields == *fields
-                    && actual.expires == expires
-                    && (desired.asked.iter().all(|field| fields.contains_key(*field)));
+                    && copy.carried.fields == carried.fields
+                    && copy.carried.absent.is_superset(&carried.absent)
+                    && actual.expires == expires;
                 return (!same).then_some(Finding::Outdated);
             }
-            let same = copy.order == *order && copy.fields == *fields && actual.expires == expires;
+            let same = copy.order == *order && copy.carried == *carried && actual.expires == expires;
             (!same).then_some(Finding::Altered)
         }
     }
@@ -57,9 +46,11 @@ fn agrees(copy: Order, desired: Order) -> bool {
 mod tests {
     use super::*;
     use crate::attr;
+    use domain::id::Name;
     use domain::id::{DriveId, GroupId, ItemId};
     use domain::replication::ReplicaKey;
-    use domain::value::{Fields, Value};
+    use domain::rules::Carried;
+    use domain::value::Value;
 
     const NOW: i64 = 1_000_000;
 
@@ -67,8 +58,9 @@ mod tests {
         Order { version, rule_revision, ..Order::floor(1, 4) }
     }
 
-    fn fields(number: i64) -> Fields {
-        Fields::from([(Name::parse("mgdl").unwrap(), Value::Integer(number))])
+    fn carried(number: i64) -> Carried {
+        let fields = [(Name::parse("mgdl").unwrap(), Value::Integer(number))].into();
+        Carried { fields, ..Carried::default() }
     }
 
     fn write(order: Order, number: i64, expires: Option<i64>) -> Decision {
@@ -83,18 +75,18 @@ mod tests {
         Decision::Write {
             key,
             order,
-            fields: fields(number),
+            carried: carried(number),
             expires: expires.map(|seconds| Timestamp::from_millis(seconds * 1000)),
         }
     }
 
     fn copy(order: Order, number: i64, expires: Option<i64>) -> Actual {
-        let read = super::super::actual::Copy { order, fields: fields(number) };
+        let read = super::super::actual::Copy { order, carried: carried(number) };
         Actual { stored: Some(attr::text(order.to_string())), read: Some(read), expires }
     }
 
     fn found(decision: &Decision, actual: Option<&Actual>) -> Option<Finding> {
-        finding(&Desired { decision, asked: &BTreeSet::new() }, actual, Timestamp::from_millis(NOW * 1000))
+        finding(decision, actual, Timestamp::from_millis(NOW * 1000))
     }
 
     #[test]
@@ -109,12 +101,15 @@ mod tests {
         assert_eq!(found(&wanted, Some(&copy(order(2, 1), 200, None))), None);
         assert_eq!(found(&wanted, Some(&copy(order(2, 1), 201, None))), Some(Finding::Outdated));
         // What the rules of now ask and the copy says nothing of: the item may have it or not.
-        let note = Name::parse("note").unwrap();
-        let asked = BTreeSet::from([&note]);
-        let desired = Desired { decision: &wanted, asked: &asked };
-        let now = Timestamp::from_millis(NOW * 1000);
-        assert_eq!(finding(&desired, Some(&copy(order(2, 1), 200, None)), now), Some(Finding::Outdated));
-        assert_eq!(finding(&desired, Some(&copy(order(2, 3), 200, None)), now), None);
+        let mut asking = wanted.clone();
+        if let Decision::Write { carried, .. } = &mut asking {
+            carried.absent.insert(Name::parse("note").unwrap());
+        }
+        assert_eq!(found(&asking, Some(&copy(order(2, 1), 200, None))), Some(Finding::Outdated));
+        let mut told = copy(order(2, 1), 200, None);
+        told.read.as_mut().unwrap().carried.absent.insert(Name::parse("note").unwrap());
+        assert_eq!(found(&asking, Some(&told)), None);
+        assert_eq!(found(&wanted, Some(&told)), None, "more than is asked harms nobody");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use domain::id::DriveId;
 use domain::replication::{Change, decide};
 
 use super::actual::{Actual, Place, lies_at};
-use super::compare::{Desired, finding};
+use super::compare::finding;
 use super::{Position, Slice, position_of, start_at};
 use crate::attr::Row;
 use crate::data;
@@ -111,12 +111,10 @@ impl Slice<'_> {
             return true;
         }
         let decision = decide(&Change::Present(&item), membership, book);
-        let asked = book.rules.asked(&item.data_type, &membership.terms);
         let placed = match &decision {
             domain::replication::Decision::Write { key, .. } => lies_at(&candidate.place.key, key),
             _ => true,
         };
-        let desired = Desired { decision: &decision, asked: &asked };
-        placed && finding(&desired, Some(&candidate.actual), self.now).is_none()
+        placed && finding(&decision, Some(&candidate.actual), self.now).is_none()
     }
 }

@@ -9,7 +9,7 @@ use domain::item::Item;
 use domain::replication::{Change, Decision, ReplicaKey, decide};
 
 use super::actual::{Actual, Place};
-use super::compare::{Desired, finding};
+use super::compare::finding;
 use super::{At, Finding, Position, Slice, is_about_one, position_of, start_at};
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError, sdk};
@@ -143,12 +143,10 @@ impl Slice<'_> {
             .collect();
         let keys: Vec<Key> = desired.iter().map(|(key, _)| keys::replica(key)).collect();
         let rows = store.rows_at(&store.tables.replicas, &keys).await?;
-        let asked = outlet.book.rules.asked(&data_type.name, &outlet.membership.terms);
         let (mut plain, mut suspects) = (Vec::new(), Vec::new());
         for ((replica, decision), key) in desired.into_iter().zip(keys) {
             let actual = rows.get(&key).map(|row| Actual::of(row, data_type));
-            let wanted = Desired { decision: &decision, asked: &asked };
-            match finding(&wanted, actual.as_ref(), self.now) {
+            match finding(&decision, actual.as_ref(), self.now) {
                 None => {}
                 Some(found @ (Finding::Missing | Finding::Outdated)) => plain.push((found, decision)),
                 Some(_) => suspects.push(place_of(key, replica)),

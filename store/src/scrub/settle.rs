@@ -5,7 +5,7 @@ use domain::replication::{Change, Decision, decide};
 use domain::time::Timestamp;
 
 use super::actual::{Actual, BODY, Place, lies_at};
-use super::compare::{Desired, finding};
+use super::compare::finding;
 use super::{Finding, Scrub};
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError, sdk};
@@ -35,7 +35,7 @@ impl Scrub {
         match self.outlet(place).await? {
             Some(outlet) => {
                 let decision = self.decision(place, &outlet).await?;
-                self.bring(place, &outlet, decision, actual, now).await
+                self.bring(place, decision, actual, now).await
             }
             None => match actual.filter(|actual| !actual.is_dead()) {
                 Some(actual) => self.remove(place, &actual).await,
@@ -76,12 +76,10 @@ impl Scrub {
     async fn bring(
         &self,
         place: &Place,
-        outlet: &Outlet,
         decision: Decision,
         actual: Option<Actual>,
         now: Timestamp,
     ) -> Result<Option<Finding>> {
-        let asked = outlet.book.rules.asked(&place.data_type, &outlet.membership.terms);
         let order = match &decision {
             Decision::Nothing => None,
             Decision::Write { key, order, .. } | Decision::Bury { key, order } => {
@@ -91,8 +89,7 @@ impl Scrub {
                 Some(*order)
             }
         };
-        let desired = Desired { decision: &decision, asked: &asked };
-        let Some(found) = finding(&desired, actual.as_ref(), now) else { return Ok(None) };
+        let Some(found) = finding(&decision, actual.as_ref(), now) else { return Ok(None) };
         let Some(actual) = actual else { return self.apply_one(found, decision, now).await };
         let greater = order.zip(actual.read.as_ref()).is_some_and(|(order, copy)| copy.order < order);
         match (greater, order) {
@@ -135,9 +132,9 @@ impl Scrub {
         let mut row = attr::key_row(&place.key);
         match decision {
             Decision::Nothing => return Ok(None),
-            Decision::Write { order, fields, expires, .. } => {
+            Decision::Write { order, carried, expires, .. } => {
                 row.insert(ORDER.into(), attr::text(order.to_string()));
-                row.insert(BODY.into(), attr::from_fields(fields));
+                row.insert(BODY.into(), attr::from_carried(carried));
                 if let Some(end) = expires {
                     row.insert(EXPIRES.into(), attr::number(end.seconds()));
                 }

@@ -15,7 +15,7 @@ use domain::replication::{
     Change, Decision, Former, ProviderMembership, ProviderTerms, ReplicaRow, Roster, Rulebook, Shard, Spread,
     decide as really_decide, must_ask_source, revise as really_revise, shown as really_shown,
 };
-use domain::rules::{CompiledContract, CompiledRules, Contract as Written, Terms, compile};
+use domain::rules::{Carried, CompiledContract, CompiledRules, Contract as Written, Terms, compile};
 use domain::time::Timestamp;
 use domain::value::{Fields, Value};
 
@@ -140,8 +140,8 @@ fn op(said: &Said, decision: Decision) -> Option<Op> {
     let place = |shard| Place { item: said.item, shard };
     match decision {
         Decision::Nothing => None,
-        Decision::Write { key, order, fields, .. } => {
-            let carried = fields.keys().any(|name| name.as_str() == "mgdl");
+        Decision::Write { key, order, carried, .. } => {
+            let carried = carried.fields.keys().any(|name| name.as_str() == "mgdl");
             let body = said.reading.map(|reading| Body { reading, carried });
             Some(Op::Put(place(key.shard), Row { order, body }))
         }
@@ -227,7 +227,7 @@ pub fn shown(number: u8, row: &Row, view: &View) -> bool {
             id: FIXTURE.ids[usize::from(number)].clone(),
             drive: drive(),
             order: row.order,
-            fields: row.body.map(|_| fields(number, carried)).unwrap_or_default(),
+            carried: Carried { fields: row.body.map(|_| fields(number, carried)).unwrap_or_default(), ..Carried::default() },
             expires: None,
         };
         let provider = ProviderTerms { epoch: u64::from(view.epoch), terms: membership(view).terms };

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::replication::{Decision, Order, ReplicaKey, ReplicaRow, Shard, Spread};
+use domain::rules::Carried;
 use domain::time::Timestamp;
-use domain::value::Fields;
 
 /// How long a tombstone stays.
 pub const TOMBSTONE_DAYS: i64 = 7;
@@ -18,7 +18,7 @@ pub struct Copy {
     /// Its order.
     pub order: Order,
     /// What it carries; none if it is dead.
-    pub fields: Option<Fields>,
+    pub carried: Option<Carried>,
     /// When it may be removed, in seconds.
     pub expires: Option<i64>,
     /// Which write of the table it is, counted from 1; the database knows nothing of it.
@@ -44,13 +44,13 @@ pub struct Stretch {
 fn copy_of(decision: &Decision, now: Timestamp) -> Option<(&ReplicaKey, Copy)> {
     match decision {
         Decision::Nothing => None,
-        Decision::Write { key, order, fields, expires } => {
+        Decision::Write { key, order, carried, expires } => {
             let expires = expires.map(Timestamp::seconds);
-            Some((key, Copy { order: *order, fields: Some(fields.clone()), expires, stamp: 0 }))
+            Some((key, Copy { order: *order, carried: Some(carried.clone()), expires, stamp: 0 }))
         }
         Decision::Bury { key, order } => {
             let expires = Some(now.seconds() + TOMBSTONE_DAYS * 86_400);
-            Some((key, Copy { order: *order, fields: None, expires, stamp: 0 }))
+            Some((key, Copy { order: *order, carried: None, expires, stamp: 0 }))
         }
     }
 }
@@ -162,7 +162,7 @@ fn row(key: &ReplicaKey, copy: &Copy) -> ReplicaRow {
         id: key.id.clone(),
         drive: key.drive.clone(),
         order: copy.order,
-        fields: copy.fields.clone().unwrap_or_default(),
+        carried: copy.carried.clone().unwrap_or_default(),
         expires: copy.expires.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000))),
     }
 }

@@ -117,6 +117,8 @@ pub enum JobKind {
     Spread {
         /// The first revision of the rules that copies may still be of.
         rules_from: u32,
+        /// The revision that the change made.
+        revision: u32,
     },
     /// Removes what is left of a deleted group.
     Dissolve,
@@ -210,7 +212,7 @@ impl World {
     pub fn settled_revision(&self, at: usize, read: &Group) -> u32 {
         let open = self.jobs.iter().filter(|job| job.group == at && job.open);
         let since = open.filter_map(|job| match job.kind {
-            JobKind::Spread { rules_from } | JobKind::Revise { rules_from, .. } => Some(rules_from),
+            JobKind::Spread { rules_from, .. } | JobKind::Revise { rules_from, .. } => Some(rules_from),
             _ => None,
         });
         since.min().unwrap_or(read.revision())
@@ -222,7 +224,8 @@ impl World {
         let state = self.groups.get_mut(at).filter(|s| s.active && s.revision() == read.revision());
         let Some(state) = state else { return false };
         state.change(to, now, variant);
-        self.jobs.push(Job::new(JobKind::Spread { rules_from: from }, at, None, 0));
+        let revision = state.revision();
+        self.jobs.push(Job::new(JobKind::Spread { rules_from: from, revision }, at, None, 0));
         true
     }
 
@@ -232,7 +235,7 @@ impl World {
         let mut from = rules;
         for job in self.jobs.iter().filter(|job| job.group == at && job.open) {
             match &job.kind {
-                JobKind::Spread { rules_from } => from = from.min(*rules_from),
+                JobKind::Spread { rules_from, .. } => from = from.min(*rules_from),
                 JobKind::Revise { rules_from, contracts: former }
                     if job.drive == Some(on) && job.epoch == read.membership.epoch =>
                 {

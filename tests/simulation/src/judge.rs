@@ -1,10 +1,8 @@
-//! What the domain decides, with what the simulation has found to be missing there.
-//!
-//! Each difference has a variant without it, which is how the domain was when it was found.
+//! What the domain decides.
 
 use domain::id::ItemId;
 use domain::item::Item;
-use domain::replication::{Change, Decision, Former, must_ask_source};
+use domain::replication::{Change, Decision, must_ask_source};
 use domain::time::Timestamp;
 
 use crate::directory::Outlet;
@@ -29,22 +27,4 @@ pub fn ask_source(variant: Variant, read: Timestamp, outlet: &Outlet) -> bool {
         book.since = outlet.membership.terms.joined;
     }
     must_ask_source(Some(read), &outlet.membership.terms, &book)
-}
-
-/// Decides about the copy of an item after a change of terms.
-pub fn revise(variant: Variant, item: &Item, outlet: &Outlet, former: &[Former]) -> Decision {
-    let Outlet { membership, book, .. } = outlet;
-    let decision = domain::replication::revise(item, membership, book, former);
-    if decision != Decision::Nothing || former.is_empty() || variant == Variant::ReviseUnasked {
-        return decision;
-    }
-    // Readers cannot tell a field that the item does not have from one that nobody asked, but by the revision.
-    let asked = book.rules.asked(&item.data_type, &membership.terms);
-    if asked.iter().all(|field| item.fields.contains_key(*field)) {
-        return Decision::Nothing;
-    }
-    match decide((&item.id, Some(item), item.version), outlet) {
-        write @ Decision::Write { .. } => write,
-        _ => Decision::Nothing,
-    }
 }

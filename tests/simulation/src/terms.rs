@@ -218,7 +218,7 @@ mod tests {
                 assert_eq!(rules(rule).visible(question), expected, "{rule} {held} {reading:?}");
                 if let Some(copy) = rules(rule).replica(question) {
                     let carried = carries_note(rule, held) && note == Some(HEAVY);
-                    assert_eq!(too_large(&copy), carried, "{rule} {held} {reading:?}");
+                    assert_eq!(too_large(&copy.fields), carried, "{rule} {held} {reading:?}");
                 }
             }
         }

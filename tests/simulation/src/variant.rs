@@ -49,8 +49,8 @@ pub enum Variant {
     NoParking,
     /// What a job compares with are the contracts of unfinished jobs alone.
     FormerOfOpenJobs,
-    /// A change of terms leaves copies alone that readers cannot tell apart from ones that were never asked.
-    ReviseUnasked,
+    /// Copies do not say what the item has not.
+    NoAbsence,
     /// A number of shards that comes back has its old partitions again.
     LayoutsComeBack,
     /// Copies stay in partitions that are given up, where no purge looks.
@@ -84,7 +84,7 @@ impl Variant {
         Self::NoSweep,
         Self::BlindPurge,
         Self::NoParking,
-        Self::ReviseUnasked,
+        Self::NoAbsence,
         Self::LayoutsComeBack,
         Self::FormerCopiesStay,
         Self::TrustOldRules,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::id::{DriveId, GroupId, ItemId};
 use domain::item::Item;
 use domain::replication::{Decision, ReplicaKey, Roster, Shard};
+use domain::rules::Carried;
 use domain::time::Timestamp;
 
 use crate::copies::Copies;
@@ -244,11 +245,16 @@ impl World {
         let (Decision::Write { key, .. } | Decision::Bury { key, .. }) = decision else { return Ok(false) };
         self.ask(Part::Copies(number_of(&key.group)))?;
         let decision = match decision {
-            Decision::Write { fields, .. } if terms::too_large(fields) => return Err(Refused::TooLarge),
-            Decision::Write { key, order, fields, expires } => Decision::Write {
+            Decision::Write { carried, .. } if terms::too_large(&carried.fields) => {
+                return Err(Refused::TooLarge);
+            }
+            Decision::Write { key, order, carried, expires } => Decision::Write {
                 key: key.clone(),
                 order: self.variant.weaken(*order),
-                fields: fields.clone(),
+                carried: match self.variant {
+                    Variant::NoAbsence => Carried { fields: carried.fields.clone(), ..Carried::default() },
+                    _ => carried.clone(),
+                },
                 expires: *expires,
             },
             Decision::Bury { key, .. } if self.variant == Variant::NoTombstone => {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::replication::{Decision, Order, ReplicaKey, ReplicaRow, Spread};
+use domain::rules::Carried;
 use domain::time::Timestamp;
 use serde_json::json;
 use simulation::copies::{Copies, apply_all, merge};
@@ -101,7 +102,10 @@ impl Pair<'_> {
         let expires = self.rng.bool().then(|| self.now.plus_millis(self.rng.i64(1_000..9_000)));
         // Whole seconds: that is how they are stored.
         let expires = expires.map(|end| Timestamp::from_millis(end.seconds() * 1000));
-        Decision::Write { key, order, fields: terms::fields(id.time(), &reading), expires }
+        let fields = terms::fields(id.time(), &reading);
+        let note = Name::parse("note").unwrap();
+        let absent = (reading.note.is_none() && self.rng.bool()).then_some(note).into_iter().collect();
+        Decision::Write { key, order, carried: Carried { fields, absent }, expires }
     }
 
     async fn apply(&mut self) {

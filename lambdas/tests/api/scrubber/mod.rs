@@ -148,6 +148,8 @@ fn copy(key: &(String, String), order: CopyOrder, mgdl: i64) -> Row {
     let fields = Row::from([
         ("mgdl".to_owned(), attr::number(mgdl)),
         ("takenAt".to_owned(), attr::text("2014-01-03T00:00:00.000Z")),
+        // What the conditions ask and the item has not is said.
+        ("note".to_owned(), AttributeValue::Null(true)),
     ]);
     row.insert("body".into(), AttributeValue::M(fields));
     row

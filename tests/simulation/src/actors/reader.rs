@@ -115,13 +115,13 @@ fn seen(
     let merged = merge(pages.iter().flatten().cloned(), variant == Variant::FirstLayout);
     let each = merged.into_iter().filter_map(|row| {
         let fields = match variant {
-            Variant::NoGuard => (!row.order.dead).then(|| row.fields.clone()),
+            Variant::NoGuard => (!row.order.dead).then(|| row.carried.fields.clone()),
             Variant::NoAskedGuard => {
-                // As if every row were of the terms of now.
+                // As if whatever is missing were said to be absent.
                 let terms = roster.providers.get(&row.drive)?;
                 let mut row = row.clone();
-                row.order.rule_revision = book.revision;
-                row.order.contract_revision = terms.terms.contract.revision;
+                let asked = book.rules.asked(&row.data_type, &terms.terms);
+                row.carried.absent.extend(asked.into_iter().cloned());
                 shown(&row, roster, &book, Timestamp::from_millis(0))
             }
             _ => shown(&row, roster, &book, Timestamp::from_millis(0)),

@@ -8,7 +8,6 @@ use crate::copies::Copy;
 use crate::directory::{Group, Outlet, PLAIN};
 use crate::faults::Fault;
 use crate::judge::decide;
-use crate::terms;
 use crate::world::{Part, Refused, World, drive_number, group, number_of};
 
 /// What was written less than so many milliseconds ago is left to the stream.
@@ -145,7 +144,7 @@ impl Scrubber {
         let decision = decide((&key.id, item.as_ref(), u64::MAX), outlet);
         let held = world.copies.get(key).cloned();
         let wanted = order_of(&decision).filter(|_| lies_at(&decision, key));
-        match finding(&decision, held.as_ref(), outlet) || !lies_at(&decision, key) {
+        match finding(&decision, held.as_ref()) || !lies_at(&decision, key) {
             true if wanted.is_some_and(|order| held.is_none_or(|held| held.order < order)) => {
                 if world.write(&decision)? {
                     world.faults.note(Fault::Scrubbed);
@@ -185,21 +184,20 @@ fn lies_at(decision: &Decision, place: &ReplicaKey) -> bool {
 }
 
 /// Whether a copy is not as it should be.
-fn finding(decision: &Decision, actual: Option<&Copy>, outlet: &Outlet) -> bool {
-    let Decision::Write { order, fields, .. } = decision else {
+fn finding(decision: &Decision, actual: Option<&Copy>) -> bool {
+    let Decision::Write { order, carried, .. } = decision else {
         return actual.is_some_and(|copy| !copy.order.dead);
     };
     let Some(copy) = actual else { return true };
-    let same = copy.fields.as_ref() == Some(fields);
+    let held = copy.carried.clone().unwrap_or_default();
     if copy.order >= *order {
-        return copy.order != *order || !same;
+        return copy.order != *order || held != *carried;
     }
     let Order { era, epoch, version, .. } = copy.order;
     let agrees = (era, epoch, version) == (order.era, order.epoch, order.version)
         && (copy.order.rule_revision, copy.order.contract_revision)
             <= (order.rule_revision, order.contract_revision);
-    let asked = outlet.book.rules.asked(terms::glucose(), &outlet.membership.terms);
-    !(agrees && same && asked.iter().all(|field| fields.contains_key(*field)))
+    !(agrees && held.fields == carried.fields && held.absent.is_superset(&carried.absent))
 }
 
 /// The second look: what is written is conditional on the very copy that was read.
@@ -225,7 +223,7 @@ fn settle(
         }
         return Ok(());
     }
-    if !finding(&decision, actual.as_ref(), outlet) {
+    if !finding(&decision, actual.as_ref()) {
         return Ok(());
     }
     match (order_of(&decision), actual) {

@@ -1,11 +1,11 @@
 //! Copying: a drive's past after a join, and what a change of terms means for its copies.
 
 use domain::item::Item;
-use domain::replication::Decision;
+use domain::replication::{Decision, revise};
 
 use super::{Next, Task, Worker, items};
 use crate::directory::{At, Group, Job, JobKind, Member, Outlet};
-use crate::judge::{decide, revise};
+use crate::judge::decide;
 use crate::world::World;
 
 impl Worker {
@@ -21,7 +21,8 @@ impl Worker {
         let decisions: Vec<_> = match &job.kind {
             JobKind::Revise { rules_from, contracts } => {
                 let former = world.former_terms(group, member, *rules_from, contracts);
-                let decision = |item: &Item| revise(world.variant, item, &outlet, &former);
+                let Outlet { membership, book, .. } = &outlet;
+                let decision = |item: &Item| revise(item, membership, book, &former);
                 page.iter().map(|item| (item.id.clone(), decision(item))).collect()
             }
             _ => {

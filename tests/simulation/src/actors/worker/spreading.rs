@@ -14,6 +14,10 @@ impl Worker {
         let Some(state) = world.groups.get(job.group).filter(|group| group.active).cloned() else {
             return Ok(self.finish());
         };
+        // A later change has a job of its own, which goes back as far as this one.
+        if matches!(job.kind, JobKind::Spread { revision, .. } if revision != state.revision()) {
+            return Ok(self.finish());
+        }
         if job.checkpoint != Some(At::Waiting) {
             return Ok(self.members(world, job));
         }
@@ -64,7 +68,7 @@ impl Worker {
 
     pub(super) fn hand_out(&mut self, world: &mut World, job: &Job, on: usize, epoch: u64) {
         let kind = match job.kind {
-            JobKind::Spread { rules_from } => {
+            JobKind::Spread { rules_from, .. } => {
                 let contracts = world.open_contracts(job.group, on, epoch);
                 JobKind::Revise { rules_from, contracts }
             }
