@@ -18,6 +18,9 @@ use crate::{Store, error};
 /// Items that one call creates at once: as many as DynamoDB takes.
 pub const BATCH: usize = 25;
 
+/// Answers of up to 1 MB that are counted; beyond that it would cost more than it tells.
+const COUNTED: usize = 64;
+
 const BODY: &str = "body";
 const VERSION: &str = "ver";
 const UPDATED: &str = "upd";
@@ -273,5 +276,19 @@ impl Store {
         // TTL removes rows up to days late; what has expired is gone for everybody.
         page.items.retain(|item| item.expires.is_none_or(|end| end > now));
         Ok(page)
+    }
+
+    /// About how many items a drive has of each of these types within a window, together: what has expired counts, and
+    /// what was written a moment ago may not. None if they are too many to be worth counting.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_items(&self, drive: &DriveId, windows: &[(&DataType, Window)]) -> Result<Option<u64>> {
+        let counts = windows.iter().map(|(data_type, window)| async move {
+            let query = self.client.query().table_name(&self.tables.data);
+            window.count(query, drive.as_str(), &keys::type_prefix(&data_type.name), COUNTED).await
+        });
+        let counts = futures::future::try_join_all(counts).await?;
+        Ok(counts.into_iter().sum())
     }
 }

@@ -73,12 +73,14 @@ impl Layout {
         (!former.is_empty()).then_some(Self(former))
     }
 
-    /// Every partition of a group's copies of these types.
+    /// Every partition of a group's copies of these types, those of a later spread behind all of an earlier one: so
+    /// who walks through them while a spread is added comes to it.
     pub fn partitions<'a>(&self, group: &GroupId, types: impl IntoIterator<Item = &'a Name>) -> Vec<String> {
-        let of = |data_type: &Name| -> Vec<String> {
-            self.shards().map(|shard| keys::replica_partition(group, data_type, shard)).collect()
+        let types: Vec<&Name> = types.into_iter().collect();
+        let of = |shard: Shard| -> Vec<String> {
+            types.iter().map(|data_type| keys::replica_partition(group, data_type, shard)).collect()
         };
-        types.into_iter().flat_map(of).collect()
+        self.shards().flat_map(of).collect()
     }
 }
 

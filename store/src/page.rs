@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use domain::id::ItemId;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,42 @@ impl Window {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         Ok((rows, more))
+    }
+
+    /// How many rows the window has, whatever its limit, in one partition below a prefix; none if not all of them are
+    /// found within so many answers.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn count(
+        &self,
+        query: QueryFluentBuilder,
+        pk: &str,
+        prefix: &str,
+        answers: usize,
+    ) -> Result<Option<u64>> {
+        let Some((low, high)) = self.bounds(prefix) else { return Ok(Some(0)) };
+        let mut count = 0;
+        let mut start: Option<HashMap<String, AttributeValue>> = None;
+        for _ in 0..answers {
+            let answer = query
+                .clone()
+                .select(Select::Count)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+                .expression_attribute_values(":pk", attr::text(pk))
+                .expression_attribute_values(":low", attr::text(&low))
+                .expression_attribute_values(":high", attr::text(&high))
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(sdk)?;
+            count += u64::try_from(answer.count).unwrap_or_default();
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(Some(count));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -36,16 +36,16 @@ impl Worker {
             book.rules.covers(&data_type.name) && membership.terms.contract.covers(&data_type.name)
         };
         let types: Vec<&DataType> = self.document.data_types.values().filter(allowed).collect();
+        let to = membership.terms.contract.written().to;
+        let window = |data_type: &DataType, after| {
+            let from = book.rules.reaches_back_to(&data_type.name, &membership.terms);
+            Window { from, to, limit: PAGE, direction: Direction::Asc, after }
+        };
+        self.estimate(job, drive, &types, |data_type| window(data_type, None)).await?;
         let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
             return Ok(Step::Finished);
         };
-        let window = Window {
-            from: book.rules.reaches_back_to(&data_type.name, &membership.terms),
-            to: membership.terms.contract.written().to,
-            limit: PAGE,
-            direction: Direction::Asc,
-            after,
-        };
+        let window = window(data_type, after);
         let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
         let each = |item: &Item| decide(&Change::Present(item), &membership, &book);
         self.write(job, &page, each).await?;
@@ -69,14 +69,33 @@ impl Worker {
             book.rules.covers(&data_type.name) || former.iter().any(|f| f.rules.covers(&data_type.name))
         };
         let types: Vec<&DataType> = self.document.data_types.values().filter(touched).collect();
+        let window = |data_type: &DataType, after| {
+            let from = reach(data_type, &membership, &book, &former);
+            Window { from, to: None, limit: PAGE, direction: Direction::Asc, after }
+        };
+        self.estimate(job, drive, &types, |data_type| window(data_type, None)).await?;
         let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
             return Ok(Step::Finished);
         };
-        let from = reach(data_type, &membership, &book, &former);
-        let window = Window { from, to: None, limit: PAGE, direction: Direction::Asc, after };
+        let window = window(data_type, after);
         let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
         self.write(job, &page, |item| revise(item, &membership, &book, &former)).await?;
         Ok(advance(job, &types, data_type, page.next))
+    }
+
+    /// Counts once, at the beginning, how many items a job will look at, for those who watch it.
+    pub(super) async fn estimate(
+        &self,
+        job: &mut Job,
+        drive: &DriveId,
+        types: &[&DataType],
+        window: impl Fn(&DataType) -> Window,
+    ) -> Result<(), StoreError> {
+        if job.checkpoint.is_none() && job.total.is_none() {
+            let windows: Vec<_> = types.iter().map(|data_type| (*data_type, window(data_type))).collect();
+            job.total = self.store.count_items(drive, &windows).await?;
+        }
+        Ok(())
     }
 
     /// What the job is about, asked again on every page: a drive that left, or left and came back, has no use for it.

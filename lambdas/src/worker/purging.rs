@@ -36,8 +36,10 @@ impl Worker {
     ) -> Result<Step, StoreError> {
         // All types, not only those that today's rules name: earlier rules may have shared others.
         let types: Vec<&DataType> = self.document.data_types.values().collect();
+        let window = |after| Window { from: None, to: None, limit: PAGE, direction: Direction::Asc, after };
+        self.estimate(job, &departure.drive, &types, |_| window(None)).await?;
         if let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) {
-            let window = Window { from: None, to: None, limit: PAGE, direction: Direction::Asc, after };
+            let window = window(after);
             let expired_too = Timestamp::from_millis(i64::MIN);
             let page = self
                 .store
@@ -125,9 +127,7 @@ impl Worker {
 
     /// Where copies of the group can lie, in order.
     fn partitions(&self, group: &GroupRow) -> Vec<String> {
-        let mut partitions = group.layout.partitions(&group.id, self.document.data_types.keys());
-        partitions.sort();
-        partitions
+        group.layout.partitions(&group.id, self.document.data_types.keys())
     }
 
     /// Removes some of what is left of a deleted group. Each provider's copies are removed by a purge of its own, so
@@ -202,6 +202,13 @@ pub(super) fn behind(partitions: &[String], partition: &str, next: Option<String
     let at = |partition: &str, after| Checkpoint::Copies { partition: partition.to_owned(), after };
     match next {
         Some(next) => Some(at(partition, Some(next))),
-        None => partitions.iter().find(|other| other.as_str() > partition).map(|next| at(next, None)),
+        None => {
+            let next = match partitions.iter().position(|other| other == partition) {
+                Some(here) => partitions.get(here + 1),
+                // It was given up meanwhile, and with it what lay before it.
+                None => partitions.first(),
+            };
+            next.map(|next| at(next, None))
+        }
     }
 }

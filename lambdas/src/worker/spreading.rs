@@ -37,7 +37,10 @@ impl Worker {
         job.done += providers.len() as u64;
         job.checkpoint = Some(match next {
             Some(next) => Checkpoint::Members { after: Some(next) },
-            None => Checkpoint::Waiting,
+            None => {
+                job.total = Some(job.done);
+                Checkpoint::Waiting
+            }
         });
         Ok(Step::More)
     }
@@ -51,8 +54,7 @@ impl Worker {
         }
         let types = self.document.data_types.keys();
         let former = group.layout.given_up().map(|layout| layout.partitions(&group.id, types));
-        let mut partitions = former.unwrap_or_default();
-        partitions.sort();
+        let partitions = former.unwrap_or_default();
         let (partition, after) = match at {
             Checkpoint::Copies { partition, after } => (Some(partition), after.as_deref()),
             _ => (partitions.first(), None),

@@ -17,6 +17,8 @@ mod groups;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod logs;

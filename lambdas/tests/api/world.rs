@@ -39,7 +39,7 @@ pub struct Queue {
 }
 
 #[derive(Clone, Default)]
-struct FakeJobs(Arc<Mutex<Queue>>);
+pub struct FakeJobs(Arc<Mutex<Queue>>);
 
 impl Jobs for FakeJobs {
     fn send_after<'a>(&'a self, job: &'a Job, _: Duration) -> BoxFuture<'a, Result<(), NotSent>> {
@@ -253,6 +253,11 @@ impl World {
             let Some(job) = next else { return changed };
             changed += self.work_on(&job).await;
         }
+    }
+
+    /// The queue as a function sees it.
+    pub fn jobs(&self) -> FakeJobs {
+        FakeJobs(self.queue.clone())
     }
 
     /// What the job function does when a job is delivered.

@@ -137,7 +137,7 @@ pub struct Job {
     pub checkpoint: Option<Checkpoint>,
     /// Items, copies or members looked at.
     pub done: u64,
-    /// How many there will be, as far as that can be told.
+    /// About how many there will be, as far as that can be told; when it is finished, how many there were.
     pub total: Option<u64>,
     /// Copies that a purge had to expect.
     pub expected: u64,

@@ -156,12 +156,14 @@ pub struct Job {
     pub open: bool,
     /// For the check of its receipt: when each partition was last begun to be looked through.
     pub looked: BTreeMap<Shard, u64>,
+    /// The revision of the last spread that it has seen.
+    pub seen: u32,
 }
 
 impl Job {
     fn new(kind: JobKind, group: usize, drive: Option<usize>, epoch: u64) -> Self {
         let looked = Default::default();
-        Self { kind, group, drive, epoch, parent: None, checkpoint: None, open: true, looked }
+        Self { kind, group, drive, epoch, parent: None, checkpoint: None, open: true, looked, seen: 0 }
     }
 }
 

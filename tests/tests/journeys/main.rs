@@ -15,6 +15,7 @@ mod every_route;
 mod joining_while_writing;
 mod limits;
 mod provisioning;
+mod repairing;
 mod sharing;
 mod study;
 mod taken_away_under_load;

@@ -213,6 +213,7 @@ impl Worker {
             return Step::Done;
         };
         row.looked.clone_from(&mine.looked);
+        row.seen = mine.seen;
         match next {
             Next::At(at) => {
                 mine.checkpoint = at;

@@ -10,11 +10,9 @@ use crate::terms;
 use crate::variant::{Variant, Violation};
 use crate::world::{Part, Receipt, Refused, World, drive, group};
 
-/// Every partition that copies may lie in, in order.
+/// Every partition that copies may lie in, those of a later spread behind those of an earlier one.
 pub(super) fn partitions(group: &Group) -> Vec<Shard> {
-    let mut all: Vec<Shard> = group.layout.iter().flat_map(|spread| spread.shards()).collect();
-    all.sort_by_key(ToString::to_string);
-    all
+    group.layout.iter().flat_map(|spread| spread.shards()).collect()
 }
 
 impl Worker {
@@ -24,6 +22,9 @@ impl Worker {
         let (Some(on), Some(state)) = (job.drive, world.groups.get(job.group).cloned()) else {
             return Ok(self.finish());
         };
+        if let Some(mine) = &mut self.job {
+            mine.seen = state.spread().revision;
+        }
         if let Some(At::Copies(shard, after)) = &job.checkpoint {
             world.ask(Part::Copies(job.group))?;
             if after.is_none() {
@@ -119,7 +120,12 @@ impl Worker {
 
 /// The place behind a stretch: further on in the partition, or at the beginning of the next one.
 fn behind(state: &Group, shard: Shard, next: Option<(ItemId, DriveId)>) -> Next {
-    let following = partitions(state).into_iter().find(|other| other.to_string() > shard.to_string());
+    let all = partitions(state);
+    let following = match all.iter().position(|other| *other == shard) {
+        Some(at) => all.get(at + 1).copied(),
+        // It was given up meanwhile.
+        None => all.first().copied(),
+    };
     match (next, following) {
         (Some(next), _) => Next::At(Some(At::Copies(shard, Some(next)))),
         (None, Some(next)) => Next::At(Some(At::Copies(next, None))),
@@ -134,9 +140,11 @@ impl World {
         let receipt = Receipt { group: job.group, drive: on, epoch, remaining: 0 };
         let (id, provider) = (group(job.group), drive(on));
         let theirs = self.copies.rows().filter(|(key, copy)| {
-            key.group == id && key.drive == provider && copy.order.epoch <= epoch && !copy.order.dead
+            let theirs = key.group == id && key.drive == provider && copy.order.epoch <= epoch;
+            theirs && !copy.order.dead && key.shard.revision <= job.seen
         });
-        // What a writer who was late has left behind its back is the scrubber's.
+        // What a writer who was late has left behind its back is the scrubber's; so is what lies in partitions that
+        // began after it had looked for them.
         let after = |shard: &Shard| job.looked.get(shard).or_else(|| self.cleared.get(&(job.group, *shard)));
         let left =
             theirs.filter(|(key, copy)| after(&key.shard).is_none_or(|looked| copy.stamp <= *looked)).count();
