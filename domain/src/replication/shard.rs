@@ -44,6 +44,13 @@ pub struct Shard {
     index: u16,
 }
 
+impl Shard {
+    /// The revision of the group's rules that began the spread it belongs to.
+    pub fn revision(self) -> u32 {
+        self.revision
+    }
+}
+
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

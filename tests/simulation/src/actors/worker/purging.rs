@@ -141,7 +141,7 @@ impl World {
         let (id, provider) = (group(job.group), drive(on));
         let theirs = self.copies.rows().filter(|(key, copy)| {
             let theirs = key.group == id && key.drive == provider && copy.order.epoch <= epoch;
-            theirs && !copy.order.dead && key.shard.revision <= job.seen
+            theirs && !copy.order.dead && key.shard.revision() <= job.seen
         });
         // What a writer who was late has left behind its back is the scrubber's; so is what lies in partitions that
         // began after it had looked for them.
