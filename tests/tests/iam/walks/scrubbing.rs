@@ -118,7 +118,7 @@ impl Walk<'_> {
             ("sk", format!("JOB#{id}")),
             ("job", id),
             ("group", group),
-            ("what", json!({"kind": "spread", "rules_from": 1}).to_string()),
+            ("what", json!({"kind": "spread", "rules_from": 1, "revision": 1}).to_string()),
             ("status", "open".to_owned()),
             ("created", "2024-01-01T00:00:00Z".to_owned()),
         ];
