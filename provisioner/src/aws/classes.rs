@@ -27,6 +27,7 @@ const fn class(
 
 use ErrorKind::{
     AlreadyExists, Conflict, CoolingDown, Credentials, Denied, Invalid, NotFound, NotYetVisible, Throttled,
+    Timeout,
 };
 
 const INVALID_PARAMETER: &str = "InvalidParameterValueException";
@@ -66,6 +67,7 @@ const CLASSES: &[Class] = &[
     class("dynamodb", "UpdateTimeToLive", "ValidationException", "already enabled", AlreadyExists),
     class("dynamodb", "UpdateTimeToLive", "ValidationException", "already disabled", AlreadyExists),
     class("dynamodb", "UpdateTable", "ValidationException", "already has an enabled stream", AlreadyExists),
+    class("dynamodb", "UpdateTable", "ValidationException", "stream is already disabled", AlreadyExists),
     class("dynamodb", "UpdateTable", "ValidationException", "being updated", Conflict),
     // IAM.
     class("iam", "", "NoSuchEntity", "", NotFound),
@@ -115,6 +117,14 @@ const CLASSES: &[Class] = &[
     class("", "", "InvalidParameter", "", Invalid),
     class("", "", "InvalidAttribute", "", Invalid),
     class("", "", "BadRequestException", "", Invalid),
+    // AWS itself broke down over the call, which may have had its effect all the same.
+    class("", "", "InternalServerError", "", Timeout),
+    class("", "", "InternalFailure", "", Timeout),
+    class("", "", "InternalError", "", Timeout),
+    class("", "", "InternalException", "", Timeout),
+    class("", "", "ServiceFailure", "", Timeout),
+    class("", "", "ServiceUnavailable", "", Timeout),
+    class("lambda", "", "ServiceException", "", Timeout),
 ];
 
 /// What a refusal means.
@@ -287,7 +297,8 @@ mod tests {
             ),
             ("apigatewayv2", "CreateApi", "TooManyRequestsException", "", Throttled),
             ("iam", "CreateRole", "Throttling", "Rate exceeded", Throttled),
-            ("lambda", "CreateFunction", "ServiceException", "", ErrorKind::Other),
+            ("lambda", "CreateFunction", "ServiceException", "", Timeout),
+            ("lambda", "CreateFunction", "RequestTooLargeException", "", ErrorKind::Other),
         ]);
     }
 }

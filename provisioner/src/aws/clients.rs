@@ -8,6 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::call::{Observer, Reporter};
 use super::error::{AwsError, ErrorKind};
@@ -33,6 +34,11 @@ impl Default for Timeouts {
     }
 }
 
+/// What calls to AWS's own addresses are sent through instead of the network, with keys that open nothing: a server
+/// in this process, for tests.
+#[derive(Debug, Clone)]
+pub struct Network(pub SharedHttpClient);
+
 /// Where and as whom to connect.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectOptions {
@@ -43,14 +49,16 @@ pub struct ConnectOptions {
     /// The local target's address. With one, the emulator's root keys are used and nothing is read from the
     /// environment, so that a stray profile can never send a local command to a real account.
     pub endpoint: Option<String>,
+    /// What to send calls through; the network if none.
+    pub network: Option<Network>,
     /// Who is told of each call.
     pub observer: Option<Observer>,
     /// How long calls may take.
     pub timeouts: Timeouts,
 }
 
-/// Access key id and secret of the emulator's root user.
-const LOCAL_KEYS: (&str, &str) = ("test", "test");
+/// Access key id and secret of the emulator's root user; tests without one use them as well.
+const FIXED_KEYS: (&str, &str) = ("test", "test");
 
 macro_rules! clients {
     ($($(#[$doc:meta])* $name:ident: $sdk:ident,)*) => {
@@ -61,7 +69,10 @@ macro_rules! clients {
             $($(#[$doc])*
             pub fn $name(&self) -> &$sdk::Client {
                 self.0.made.$name.get_or_init(|| {
-                    let mut config = $sdk::config::Builder::from(&self.0.config);
+                    let budget = format!("{}-{}", stringify!($name), self.0.budget);
+                    let budget = $sdk::config::retry::RetryPartition::new(budget);
+                    let mut config =
+                        $sdk::config::Builder::from(&self.0.config).retry_partition(budget);
                     if let Some(observer) = &self.0.observer {
                         config = config.interceptor(Reporter { observer: observer.clone() });
                     }
@@ -81,6 +92,9 @@ struct Inner {
     config: SdkConfig,
     observer: Option<Observer>,
     local: bool,
+    /// Names the budget that the SDK has for retries: otherwise all clients in a process share one for each service, and
+    /// one command's bad luck would be another's.
+    budget: u64,
     made: Made,
 }
 
@@ -108,8 +122,8 @@ clients! {
 impl Clients {
     /// Connects as the options say. No call is made yet.
     pub async fn new(options: ConnectOptions) -> Result<Self, AwsError> {
-        if let Some(endpoint) = options.endpoint.clone() {
-            return Ok(Self::local(endpoint, options));
+        if options.endpoint.is_some() || options.network.is_some() {
+            return Ok(Self::fixed(options));
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(retries())
@@ -133,23 +147,26 @@ impl Clients {
         Ok(Self::of(config, options.observer, false))
     }
 
-    fn local(endpoint: String, options: ConnectOptions) -> Self {
-        let (id, secret) = LOCAL_KEYS;
+    /// Reads nothing from the environment.
+    fn fixed(options: ConnectOptions) -> Self {
+        let (id, secret) = FIXED_KEYS;
+        let local = options.endpoint.is_some();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                id, secret, None, None, "local",
+                id, secret, None, None, "fixed",
             )))
             .region(Region::new(options.region))
-            .endpoint_url(endpoint)
             .retry_config(retries())
             .timeout_config(timeouts(options.timeouts));
+        config.set_endpoint_url(options.endpoint);
+        config.set_http_client(options.network.map(|network| network.0));
         config.set_app_name(app_name());
-        Self::of(config.build(), options.observer, true)
+        Self::of(config.build(), options.observer, local)
     }
 
     fn of(config: SdkConfig, observer: Option<Observer>, local: bool) -> Self {
-        Self(Arc::new(Inner { config, observer, local, made: Made::default() }))
+        Self(Arc::new(Inner { config, observer, local, budget: fastrand::u64(..), made: Made::default() }))
     }
 
     /// The region.

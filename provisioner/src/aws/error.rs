@@ -30,7 +30,7 @@ pub enum ErrorKind {
     Denied,
     /// There are no credentials, or they are refused.
     Credentials,
-    /// No answer in time. The call may have had its effect.
+    /// No answer in time, or AWS broke down over it. The call may have had its effect.
     Timeout,
     /// Nobody answers.
     Connect,

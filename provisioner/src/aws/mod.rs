@@ -10,6 +10,6 @@ pub mod error;
 pub mod retry;
 
 pub use call::{CallEvent, Observer};
-pub use clients::{Clients, ConnectOptions, Timeouts};
+pub use clients::{Clients, ConnectOptions, Network, Timeouts};
 pub use error::{AwsError, ErrorKind};
 pub use retry::{Policy, retry, wait_until};

@@ -20,6 +20,9 @@ pub struct Policy {
     pub total: Duration,
 }
 
+/// The longest pause at first, where nobody is throttled.
+const DENSE: Duration = Duration::from_secs(1);
+
 impl Default for Policy {
     /// Dense at first, since most of what is waited for is there within two seconds, and for about a minute in all,
     /// which is what new roles and deleted queue names need at most.
@@ -39,8 +42,11 @@ impl Policy {
     }
 
     /// The pause before a retry, with a quarter of it left to chance so that siblings do not move in step.
-    fn pause(self, retry: u32) -> Duration {
-        let full = self.first.saturating_mul(2_u32.saturating_pow(retry)).min(self.longest);
+    fn pause(self, retry: u32, waited: Duration, crowded: bool) -> Duration {
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(retry)).min(self.longest);
+        // Where there are too many calls, more of them do not help. Otherwise what is overslept is lost for everybody
+        // who depends on it: a second at most, or a twentieth of a long wait.
+        let full = if crowded { doubled } else { doubled.min(DENSE.max(waited / 20)) };
         full.mul_f64(0.75 + 0.25 * fastrand::f64())
     }
 }
@@ -56,7 +62,7 @@ where
     loop {
         match call().await {
             Err(error) if error.kind.passes() => {
-                let pause = policy.pause(retries);
+                let pause = policy.pause(retries, start.elapsed(), error.kind == ErrorKind::Throttled);
                 if start.elapsed() + pause > policy.total {
                     let message =
                         format!("{} (tried {what} for {} s)", error.message, start.elapsed().as_secs());
@@ -82,12 +88,13 @@ where
     let start = Instant::now();
     let mut looks = 0;
     loop {
-        match check().await {
+        let crowded = match check().await {
             Ok(Some(found)) => return Ok(found),
             Err(error) if !error.kind.passes() => return Err(error),
-            Ok(None) | Err(_) => {}
-        }
-        let pause = policy.pause(looks);
+            Err(error) => error.kind == ErrorKind::Throttled,
+            Ok(None) => false,
+        };
+        let pause = policy.pause(looks, start.elapsed(), crowded);
         if start.elapsed() + pause > timeout {
             let message =
                 format!("waited {} s for {what}; run the command again to go on waiting", timeout.as_secs());
@@ -142,6 +149,16 @@ mod tests {
         })
         .await;
         assert!(result.unwrap_err().message.contains("tried to make a function"));
+    }
+
+    #[test]
+    fn pauses_are_dense_unless_there_are_too_many_calls() {
+        let (policy, second) = (Policy::default(), Duration::from_secs(1));
+        let within = |pause: Duration, most: Duration| pause <= most && pause >= most.mul_f64(0.74);
+        assert!(within(policy.pause(0, Duration::ZERO, false), Duration::from_millis(250)));
+        assert!(within(policy.pause(5, 10 * second, false), second));
+        assert!(within(policy.pause(9, 60 * second, false), 3 * second));
+        assert!(within(policy.pause(9, 10 * second, true), 8 * second));
     }
 
     #[tokio::test]

@@ -32,11 +32,12 @@ use crate::plan::{Action, Node, Plan};
 use crate::resource::{Address, Outputs};
 use crate::state::StateStore;
 
-use node::{Done, Worker};
+use node::{Done, Worker, is_deferred};
 use schedule::Schedule;
 
-/// How many resources are worked on at once, unless told otherwise.
-pub const CONCURRENCY: usize = 16;
+/// How many resources are worked on at once, unless told otherwise. Most of them wait for AWS most of the time; what
+/// AWS does not like at once has a serial key.
+pub const CONCURRENCY: usize = 32;
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -186,6 +187,10 @@ fn settle(
             let outcome =
                 if done.action == Action::NoOp { Outcome::Unchanged } else { Outcome::Done(done.action) };
             execution.outcomes.insert(node.address.clone(), outcome);
+        }
+        Err(error) if is_deferred(&error) && node.prior.is_some() => {
+            schedule.ended(index);
+            execution.outcomes.insert(node.address.clone(), Outcome::Failed(error));
         }
         Err(error) => {
             execution.outcomes.insert(node.address.clone(), Outcome::Failed(error));

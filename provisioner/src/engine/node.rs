@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Engine, elapsed_ms};
 use crate::aws::{AwsError, ErrorKind};
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::event::Event;
 use crate::kinds::{Observed, Recorded};
 use crate::plan::{Action, Node};
@@ -108,6 +108,11 @@ impl<'e> Worker<'e> {
                 line.error = Some(error.to_string());
                 // The failure matters more than whether it could be written down.
                 let _ = self.write(RowChange::Keep, &line).await;
+                if is_deferred(&error)
+                    && let Some(prior) = &node.prior
+                {
+                    self.outputs().insert(node.address.clone(), prior.outputs.clone());
+                }
                 Err(error)
             }
         }
@@ -142,6 +147,11 @@ impl<'e> Worker<'e> {
         let observed = world.converge(&node.address, &resolved.attributes, prior).await?;
         Ok(Some(ready(node, observed, &resolved.attributes)))
     }
+}
+
+/// Whether AWS only asks for time: then the resource serves as it is, and those who use it need not wait for that.
+pub(super) fn is_deferred(error: &Error) -> bool {
+    error.exit() == Exit::Partly
 }
 
 /// What the resource's row says while the work lasts. Should the process die, the next run sees it.

@@ -48,6 +48,7 @@ impl<'a> Wanted<'a> {
 /// Reads resources in parallel. What the state knows is looked up at once; what it does not know is looked up once
 /// those resources were read whose outputs may say where it is (a client is found through its user pool).
 pub async fn read_all(world: &dyn World, wanted: Vec<Wanted<'_>>) -> Result<BTreeMap<Address, Read>, Error> {
+    world.refresh();
     let mut outputs: BTreeMap<Address, Outputs> =
         wanted.iter().filter_map(|w| Some((w.address.clone(), w.recorded?.outputs.clone()))).collect();
     let mut found: BTreeMap<Address, Read> = BTreeMap::new();

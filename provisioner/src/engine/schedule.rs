@@ -20,7 +20,8 @@ struct Slot {
     waiting_for: usize,
     dependents: Vec<usize>,
     key: Option<String>,
-    /// The number of nodes on the longest way from here to the end.
+    /// The number of nodes on the longest way from here to the end; those with the same key are one way, since they
+    /// follow each other.
     height: usize,
     settled: bool,
 }
@@ -40,6 +41,14 @@ impl Schedule {
                 settled: false,
             })
             .collect();
+        let mut sharing: BTreeMap<String, usize> = BTreeMap::new();
+        slots
+            .iter()
+            .filter_map(|slot| slot.key.clone())
+            .for_each(|key| *sharing.entry(key).or_default() += 1);
+        for slot in &mut slots {
+            slot.height = slot.key.as_ref().and_then(|key| sharing.get(key).copied()).unwrap_or(1);
+        }
         // From the end to the beginning, so that dependents' heights are final when they are looked at.
         for (i, node) in plan.nodes.iter().enumerate().rev() {
             let height = slots.get(i).map_or(1, |slot| slot.height);

@@ -33,6 +33,9 @@ pub trait World: Facts + Send + Sync {
 
     /// What must not overlap with others of the same key.
     fn serial_key(&self, address: &Address, attributes: &Value) -> Option<String>;
+
+    /// Forgets what was read for many at once. Called before everything is read.
+    fn refresh(&self) {}
 }
 
 /// The resources of one account and region, through their kinds.
@@ -93,6 +96,7 @@ impl World for AwsWorld {
     ) -> BoxFuture<'a, Result<Observed, Error>> {
         async move {
             let kind = Self::kind(address)?;
+            self.context.listings.forget();
             kind.converge(&self.context, address, desired, recorded)
                 .await
                 .map_err(|error| Error::at(address, error))
@@ -103,6 +107,7 @@ impl World for AwsWorld {
     fn delete<'a>(&'a self, recorded: &'a Recorded) -> BoxFuture<'a, Result<(), Error>> {
         async move {
             let kind = Self::kind(&recorded.address)?;
+            self.context.listings.forget();
             kind.delete(&self.context, recorded).await.map_err(|error| Error::at(&recorded.address, error))
         }
         .boxed()
@@ -110,5 +115,9 @@ impl World for AwsWorld {
 
     fn serial_key(&self, address: &Address, attributes: &Value) -> Option<String> {
         Self::kind(address).ok()?.serial_key(address, attributes)
+    }
+
+    fn refresh(&self) {
+        self.context.listings.forget();
     }
 }

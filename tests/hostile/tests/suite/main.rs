@@ -1,0 +1,57 @@
+//! `provision` against AWS on its bad days. One file for each group of the list of gotchas, whose numbers the tests'
+//! names begin with; then what can happen to any call, crashes, locks, and the order of work.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod any_call;
+mod calls;
+mod crashes;
+mod functions;
+mod identity_and_api;
+mod locks;
+mod roles;
+mod schedule;
+mod smaller;
+mod tables;
+
+use std::time::Duration;
+
+use hostile::{Aws, Record, World};
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The calls of an operation.
+fn of(calls: &[Record], operation: &str) -> Vec<Record> {
+    calls.iter().filter(|record| record.call.operation == operation).cloned().collect()
+}
+
+/// How many calls of an operation were refused with something that has this in it.
+fn refused(calls: &[Record], operation: &str, with: &str) -> usize {
+    let refused = |record: &Record| record.refused.as_ref().is_some_and(|why| why.contains(with));
+    of(calls, operation).into_iter().filter(refused).count()
+}
+
+/// A stack that is deployed, in an account that is hostile only from now on.
+async fn deployed() -> World {
+    let world = World::new(hostile::Switches::default());
+    world.settle().await;
+    world.aws.take_calls();
+    world
+}
+
+/// What a function's mapping says.
+fn mapping(aws: &Aws, function: &str) -> hostile::services::mappings::Mapping {
+    let state = aws.state();
+    let mut of = state.mappings.values().filter(|mapping| mapping.function == function);
+    let found = of.next().expect("a mapping").clone();
+    assert!(of.next().is_none(), "{function} has one mapping");
+    found
+}
