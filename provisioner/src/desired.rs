@@ -251,6 +251,7 @@ impl Resources<'_> {
             batch_size: 100,
             batch_window: 0,
             reports_failures: true,
+            filters: Vec::new(),
             stream: Some(mapping::Stream {
                 bisect: true,
                 retries: 30,
@@ -267,6 +268,7 @@ impl Resources<'_> {
             batch_size: 1,
             batch_window: 0,
             reports_failures: true,
+            filters: Vec::new(),
             stream: None,
         };
         self.add("mapping", "worker", worker);
@@ -447,4 +449,8 @@ fn scope_input(scope: String) -> Input {
 }
 
 #[cfg(test)]
+mod proportion;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::example;

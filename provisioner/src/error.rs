@@ -18,7 +18,7 @@ pub enum Exit {
     Done = 0,
     /// It failed.
     Failed = 1,
-    /// `plan --detailed-exitcode`: changes are pending.
+    /// `plan --detailed-exitcode`: changes are pending. `drift`: there is some.
     Pending = 2,
     /// The configuration is not valid.
     Configuration = 3,
@@ -87,13 +87,13 @@ pub enum Error {
     #[error("{0}")]
     Plan(#[from] PlanError),
     /// What was shown is not what would be done now.
-    #[error("the stack changed since the plan was shown: {}", changed.join(", "))]
+    #[error("the stack changed since the plan was made: {}", changed.join(", "))]
     Stale {
         /// What changed.
         changed: Vec<String>,
     },
     /// Some resources could not be brought to what is wanted.
-    #[error("{} failed and {} waiting for them {} not begun", count(failed.len(), "resource"), skipped, were(*skipped))]
+    #[error("{} failed and {} waiting for {} {} not begun", count(failed.len(), "resource"), skipped, them(failed.len()), were(*skipped))]
     Incomplete {
         /// Which failed.
         failed: Vec<Address>,
@@ -103,7 +103,7 @@ pub enum Error {
         done: usize,
     },
     /// The user interrupted it.
-    #[error("interrupted; {} not begun or not ended", count(*open, "resource"))]
+    #[error("interrupted{}", left_open(*open))]
     Interrupted {
         /// How many nodes of the plan are left.
         open: usize,
@@ -233,20 +233,21 @@ impl Error {
             Self::State(state) => state.help(),
             Self::NotDeployed(_) => "deploy it with `provision apply`, or check `--file`, `--env`, `--target` and `--region`".into(),
             Self::Refused(refusals) if refusals.iter().any(|refusal| refusal.foreign) => {
-                "give the stack another name in stack.yaml, or remove what has taken the name".into()
+                "give the stack another name in stack.yaml, remove what has taken the name, or take it over with `provision import`".into()
             }
-            Self::Refused(_) => "undo that change in stack.yaml, or move the data first".into(),
+            Self::Refused(_) => "undo that change in stack.yaml, move the data first, or name under `removed` what may go".into(),
             Self::Incomplete { .. } => "mend the causes above and run `provision apply` again: it goes on where it stopped".into(),
+            Self::Interrupted { open: 0 } => String::new(),
             Self::Interrupted { .. } => "run the same command again: it goes on where it stopped".into(),
             Self::Protected(_) => {
                 "set `protection: {deletionProtection: false}` in stack.yaml, run `provision apply`, then `provision destroy` again".into()
             }
             Self::NotConfirmed { .. } => "give the name exactly as it stands in stack.yaml".into(),
             Self::Plan(_) => "this is a mistake in `provision`: please report it with the stack's file".into(),
-            Self::Stale { .. } => "run it again and look at the new plan".into(),
+            Self::Stale { .. } => "make a new plan and look at it; nothing was changed".into(),
             Self::Unrepaired { .. } => "see why with `provision repairs list`, mend that, and run it again".into(),
             Self::Uncompared { .. } => {
-                "see the log of the function `scrubber` for why; it tries again by itself, and so does `provision reconcile`".into()
+                "see why with `provision logs scrubber`; it tries again by itself, and so does `provision reconcile`".into()
             }
             Self::Unready(_) => "run `provision apply` first: all functions have to begin the new era together".into(),
             Self::Era => "let them finish, then run it again if they did not".into(),
@@ -373,6 +374,14 @@ fn copies(n: usize) -> String {
 
 fn needs_repair(n: usize) -> String {
     format!("{} {} repair", count(n, "item"), if n == 1 { "needs" } else { "need" })
+}
+
+fn left_open(n: usize) -> String {
+    if n == 0 { String::new() } else { format!("; {} not begun or not ended", count(n, "resource")) }
+}
+
+fn them(n: usize) -> &'static str {
+    if n == 1 { "it" } else { "them" }
 }
 
 fn were(n: usize) -> &'static str {

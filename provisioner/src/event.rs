@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::aws::CallEvent;
 use crate::error::Report;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Losses, Plan};
 use crate::resource::{Address, Outputs};
 
 /// Something happened.
@@ -23,6 +23,11 @@ pub enum Event {
     Plan {
         /// The plan.
         plan: Arc<Plan>,
+    },
+    /// What would be lost for good, counted.
+    Losses {
+        /// The counts.
+        losses: Losses,
     },
     /// Work on a resource began.
     ResourceStarted {

@@ -12,6 +12,7 @@ pub mod desired;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod graph;
 pub mod kinds;
 pub mod local;
 pub mod package;
@@ -20,6 +21,7 @@ pub mod render;
 pub mod resource;
 pub mod session;
 pub mod state;
+pub mod template;
 pub mod token;
 
 pub use error::{Error, Exit};

@@ -1,6 +1,7 @@
 //! The sections `groups` and `groupDefaults`: owners and rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::diagnostic::nearest;
@@ -19,6 +20,8 @@ use super::{codes, forms, reference};
 pub(super) struct Rules<'t> {
     types: &'t Types,
     compiled: HashMap<String, Rc<Vec<RuleError>>>,
+    /// Rule sets without a mistake, by their shapes.
+    sound: HashSet<String>,
     /// How many rule sets were really compiled.
     pub compilations: usize,
 }
@@ -70,7 +73,10 @@ fn group(
         .and_then(|entry| rules.read(entry, report));
     let shards = section.get("shards").and_then(|entry| report.integer(entry, 1..=64)).unwrap_or(1);
     let shards = u16::try_from(shards).unwrap_or(1);
-    Some(DeclaredGroup { name: name?, description, owner: owner?, rules: rules?, shards })
+    // Whether it can have been called so is a question about all groups: see `check_removed`.
+    let renamed_from = section.get("renamedFrom").and_then(|entry| report.text(entry));
+    let renamed_from = renamed_from.and_then(|name| Name::parse(name).ok());
+    Some(DeclaredGroup { name: name?, description, owner: owner?, rules: rules?, shards, renamed_from })
 }
 
 fn owner(entry: &Entry, report: &mut Report) -> Option<String> {
@@ -97,7 +103,7 @@ pub(super) fn defaults(entry: &Entry, rules: &mut Rules<'_>, report: &mut Report
 
 impl<'t> Rules<'t> {
     pub fn new(types: &'t Types) -> Self {
-        Self { types, compiled: HashMap::new(), compilations: 0 }
+        Self { types, compiled: HashMap::new(), sound: HashSet::new(), compilations: 0 }
     }
 
     fn read(&mut self, entry: &Entry, report: &mut Report) -> Option<RuleSet> {
@@ -216,13 +222,20 @@ impl<'t> Rules<'t> {
         let placed: Vec<&Placed<'_>> =
             placed.iter().filter(|p| p.types.iter().all(|(name, _)| sound(name))).collect();
         let set = RuleSet { rules: placed.iter().map(|placed| placed.rule.clone()).collect() };
+        let shape = shape(&set);
+        if shape.as_ref().is_some_and(|shape| self.sound.contains(shape)) {
+            return;
+        }
         let Ok(content) = serde_json::to_string(&set) else { return };
         let errors = match self.compiled.get(&content) {
             Some(errors) => Rc::clone(errors),
             None => {
                 self.compilations += 1;
                 let errors = Rc::new(rules::compile(&self.types.good, &set).err().unwrap_or_default());
-                self.compiled.insert(content, Rc::clone(&errors));
+                match shape.filter(|_| errors.is_empty()) {
+                    Some(shape) => drop(self.sound.insert(shape)),
+                    None => drop(self.compiled.insert(content, Rc::clone(&errors))),
+                }
                 errors
             }
         };
@@ -240,6 +253,25 @@ impl<'t> Rules<'t> {
         let rule = Rule { types, when: None, fields: None, history: History::default() };
         (!rule.types.is_empty()).then(|| RuleSet { rules: vec![rule] })
     }
+}
+
+/// What a rule set looks like apart from what cannot make a difference to whether it compiles; none if that cannot be
+/// told of some condition.
+fn shape(set: &RuleSet) -> Option<String> {
+    let mut shape = String::new();
+    for rule in &set.rules {
+        let names = |names: &[Name]| names.iter().map(|name| format!("{name},")).collect::<String>();
+        let when = rule.when.as_deref().map(super::shape::shape);
+        let fields = rule.fields.as_deref().map(names);
+        let _ = writeln!(
+            shape,
+            "{}|{:?}|{:?}",
+            names(&rule.types),
+            fields,
+            when.map_or(Some(None), |when| when.map(Some))?
+        );
+    }
+    Some(shape)
 }
 
 impl Placed<'_> {

@@ -33,4 +33,7 @@ codes! {
     URL = "FH0120" "invalid URL or origin";
     TAG = "FH0121" "invalid tag";
     REGION = "FH0122" "invalid AWS region";
+    RENAME = "FH0123" "a rename that cannot be done";
+    REMOVED = "FH0124" "removed, but still in the file";
+    SECRET = "FH0125" "a secret in the file";
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::codes;
 use super::report::{Report, quoted};
 use super::source::At;
+use super::variables::{self, Answer, Declarations, Values};
 use super::yaml::{Entry, Kind, Node, Scalar};
 
 /// The value of a variable of the shell.
@@ -40,11 +41,24 @@ pub(super) fn overlay(base: Node, over: Node) -> Node {
     }
 }
 
-/// Puts the values of variables in the place of every `${NAME}`.
-pub(super) fn expand(node: &mut Node, variables: &Variables<'_>, report: &mut Report) {
+/// Puts the values of variables in the place of every `${NAME}` of a whole file.
+pub(super) fn expand(tree: &mut Node, scope: &mut Scope<'_>, report: &mut Report) {
+    let Kind::Mapping(entries) = &mut tree.kind else { return };
+    for entry in entries.iter_mut().filter(|entry| entry.key != variables::SECTION) {
+        inside(&mut entry.value, scope, report);
+    }
+}
+
+/// What `${NAME}` can stand for.
+pub(super) struct Scope<'v> {
+    pub values: Values<'v>,
+    pub declared: Declarations,
+}
+
+fn inside(node: &mut Node, scope: &mut Scope<'_>, report: &mut Report) {
     match &mut node.kind {
         Kind::Scalar(scalar) if scalar.text.contains("${") => {
-            match expanded(scalar, node.at, variables, report) {
+            match expanded(scalar, node.at, scope, report) {
                 Some(text) => {
                     // A number or a truth may come out of quotes, which `{…}` lists need around `${`.
                     node.kind = Kind::Scalar(Scalar { text, plain: true, exact: None, indent: 0 });
@@ -53,16 +67,16 @@ pub(super) fn expand(node: &mut Node, variables: &Variables<'_>, report: &mut Re
             }
         }
         Kind::Scalar(_) | Kind::Broken => {}
-        Kind::Sequence(nodes) => nodes.iter_mut().for_each(|node| expand(node, variables, report)),
+        Kind::Sequence(nodes) => nodes.iter_mut().for_each(|node| inside(node, scope, report)),
         Kind::Mapping(entries) => {
             for Entry { value, .. } in entries {
-                expand(value, variables, report);
+                inside(value, scope, report);
             }
         }
     }
 }
 
-fn expanded(scalar: &Scalar, at: At, variables: &Variables<'_>, report: &mut Report) -> Option<String> {
+fn expanded(scalar: &Scalar, at: At, scope: &mut Scope<'_>, report: &mut Report) -> Option<String> {
     let mut text = String::with_capacity(scalar.text.len());
     let mut rest = scalar.text.as_str();
     let mut mistakes = 0;
@@ -86,10 +100,12 @@ fn expanded(scalar: &Scalar, at: At, variables: &Variables<'_>, report: &mut Rep
             return None;
         };
         rest = after;
-        match value(inside, variables) {
+        match value(inside, place(), scope) {
             Ok(value) => text.push_str(&value),
-            Err((message, help)) => {
-                report.add(codes::VARIABLE, place(), message, help);
+            Err(mistake) => {
+                if let Some((message, help)) = mistake {
+                    report.add(codes::VARIABLE, place(), message, help);
+                }
                 mistakes += 1;
                 if mistakes == MAX_MISTAKES {
                     return None;
@@ -112,26 +128,36 @@ pub(super) fn part(scalar: &Scalar, at: At, start: usize, length: usize) -> At {
     At { file: at.file, start: place(start), end: place(start + length) }
 }
 
-fn value(inside: &str, variables: &Variables<'_>) -> Result<String, (String, String)> {
+/// The value of one variable; why not, unless that is reported later for all of its uses at once.
+fn value(inside: &str, at: At, scope: &mut Scope<'_>) -> Result<String, Option<(String, String)>> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    let mut chars = name.chars();
-    let good = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !good {
-        return Err((
+    if !variables::is_name(name) {
+        return Err(Some((
             format!("{} is not the name of a variable", quoted(name)),
             "write `${NAME}` or `${NAME:-default}` with letters, digits and `_`; there is no other templating".into(),
-        ));
+        )));
     }
-    match (variables(name).filter(|value| !value.is_empty()), default) {
-        (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err((
-            format!("the variable `{name}` is not set"),
-            format!("set it in the environment, or give it a default: `${{{name}:-default}}`"),
-        )),
+    match (scope.declared.answer(name, scope.values, at), default) {
+        (Answer::NotDeclared, default) => {
+            let value = (scope.values.shell)(name).filter(|value| !value.is_empty());
+            value.or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+                let help = match scope.declared.near(name) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "declare it under `variables`, set it in the environment, or give it a default: `${{{name}:-default}}`"
+                    ),
+                };
+                Some((format!("the variable `{name}` is not set"), help))
+            })
+        }
+        (_, Some(_)) => Err(Some((
+            format!("the variable `{name}` is declared, so its default belongs to its declaration"),
+            format!("write `${{{name}}}`, and `default:` under `variables`"),
+        ))),
+        (Answer::Value(value), None) => Ok(value),
+        (Answer::Missing, None) => Err(None),
     }
 }

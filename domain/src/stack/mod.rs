@@ -5,6 +5,7 @@
 //! and never stop at the first mistake. What the keys are is said once, in [`reference`].
 
 mod check_groups;
+mod check_removed;
 mod check_settings;
 mod check_types;
 mod codes;
@@ -14,14 +15,23 @@ mod model;
 mod parse;
 pub mod reference;
 mod report;
+mod secrets;
+mod shape;
 mod source;
+mod variables;
 mod yaml;
 
 pub use codes::CODES;
 pub use expand::Variables;
 pub use model::*;
-pub use parse::{parse, parse_with_overlay};
+pub use parse::{parse, parse_with, parse_with_overlay};
 pub use source::{MAX_BYTES, Source, check_size};
+pub use variables::{SHELL_PREFIX, Values};
+
+/// Whether the text that a mistake is about must not be shown, because it may be a secret.
+pub fn is_secret(mistake: &crate::diagnostic::Diagnostic) -> bool {
+    mistake.code == codes::SECRET
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The checked model of a stack. What is in here is consistent: names resolve and conditions compile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,21 @@ pub struct Stack {
     pub functions: Functions,
     /// What protects the data.
     pub protection: Protection,
+    /// What was in the file and may now go, with the data in it.
+    #[serde(default)]
+    pub removed: Removed,
     /// Tags on every resource.
     pub tags: BTreeMap<String, String>,
+}
+
+/// What was in the file and may now go, with the data in it. What merely vanishes from the file is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    /// Groups, with their memberships and copies.
+    pub groups: BTreeSet<Name>,
+    /// Data types, whose items nobody can read or write any more.
+    pub data_types: BTreeSet<Name>,
 }
 
 /// A group declared in the file.
@@ -49,6 +62,9 @@ pub struct DeclaredGroup {
     pub rules: RuleSet,
     /// Over how many partitions its copies of one type are spread.
     pub shards: u16,
+    /// What it was called in the file before; its members and copies stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<Name>,
 }
 
 /// What a group receives: an item is shared if any rule selects it; its visible fields are those of all rules that do.

@@ -1,16 +1,19 @@
 //! From the text of stack.yaml to a [`Stack`], or to everything that is wrong with it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::diagnostic::Diagnostic;
 use crate::id::Name;
 use crate::stack::Stack;
 
 use super::check_groups::{self, Rules};
 use super::check_types::{self, Types};
-use super::expand::{self, Variables};
+use super::expand::{self, Scope, Variables};
 use super::report::{Fields, Report, describe, quoted};
 use super::source::{At, Locator, Source, check_size};
+use super::variables::{self, Declarations, Values};
 use super::yaml::{self, Entry, Kind, Node};
-use super::{check_settings, codes, forms, reference};
+use super::{check_removed, check_settings, codes, forms, reference, secrets};
 
 /// The longest name of a stack: `{stack}-{function}` and a generated ending must fit AWS's 64.
 const MAX_STACK_NAME: usize = 32;
@@ -32,14 +35,26 @@ pub fn parse_with_overlay(
     over: Option<Source<'_>>,
     variables: &Variables<'_>,
 ) -> Result<Stack, Vec<Diagnostic>> {
-    read(base, over, variables).0
+    parse_with(base, over, Values { shell: variables, given: &BTreeMap::new() })
+}
+
+/// Reads a stack like [`parse_with_overlay`], with values given to its declared variables.
+///
+/// # Errors
+/// Everything that is wrong with the files, in their order, and with what was given.
+pub fn parse_with(
+    base: Source<'_>,
+    over: Option<Source<'_>>,
+    values: Values<'_>,
+) -> Result<Stack, Vec<Diagnostic>> {
+    read(base, over, values).0
 }
 
 /// Also tells how many rule sets were compiled.
 pub(super) fn read(
     base: Source<'_>,
     over: Option<Source<'_>>,
-    variables: &Variables<'_>,
+    values: Values<'_>,
 ) -> (Result<Stack, Vec<Diagnostic>>, usize) {
     for (file, source) in (0..).zip([Some(base), over].into_iter().flatten()) {
         if let Err(large) = check_size(source.name, file, source.text.len() as u64) {
@@ -59,11 +74,22 @@ pub(super) fn read(
     let Some(tree) = mapping(tree, base.name, true, &mut report) else {
         return (Err(report.finish(&files)), 0);
     };
+    // What an overlay replaces still counts as a use: a variable need not matter in every environment.
+    let mut used = BTreeSet::new();
+    variables::used(&tree, &mut used);
     let mut tree = match mapping(over_tree, over.map_or("", |over| over.name), false, &mut report) {
-        Some(over_tree) => expand::overlay(tree, over_tree),
+        Some(over_tree) => {
+            variables::used(&over_tree, &mut used);
+            expand::overlay(tree, over_tree)
+        }
         None => tree,
     };
-    expand::expand(&mut tree, variables, &mut report);
+    // First of all, so that no other message quotes one; and again for what the variables bring.
+    secrets::refuse(&mut tree, &mut report);
+    let mut scope = Scope { values, declared: Declarations::read(&tree, &mut report) };
+    expand::expand(&mut tree, &mut scope, &mut report);
+    scope.declared.finish(&used, values, &mut report);
+    secrets::refuse(&mut tree, &mut report);
     let (stack, compilations) = stack(&tree, &mut report);
     match stack {
         Some(stack) if report.is_empty() => (Ok(stack), compilations),
@@ -117,6 +143,8 @@ fn stack(tree: &Node, report: &mut Report) -> (Option<Stack>, usize) {
     let api = check_settings::api(&root, report);
     let functions = check_settings::functions(&root, report);
     let protection = check_settings::protection(&root, report);
+    let removed = check_removed::removed(&root, report);
+    check_removed::renames(&root, report);
     let tags = check_settings::tags(&root, report);
     let compilations = rules.compilations;
     let (Some(name), Some(region)) = (name, region) else { return (None, compilations) };
@@ -131,6 +159,7 @@ fn stack(tree: &Node, report: &mut Report) -> (Option<Stack>, usize) {
         api,
         functions,
         protection,
+        removed,
         tags,
     };
     (Some(stack), compilations)

@@ -10,6 +10,10 @@ use super::yaml::{Entry, Kind, Node, Scalar};
 /// The most mistakes that are kept: a file with more is not the file that was meant.
 const MAX_PROBLEMS: usize = 1000;
 
+/// Why there is no `renamedFrom` for data types, and what to do.
+const TYPE_RENAME: &str = "the name of a data type is in the key of every item and copy, so the old one must stay; \
+    declare the new type beside it, write new items under it, and name the old one under `removed` when it is empty";
+
 struct Problem {
     code: Code,
     at: At,
@@ -100,6 +104,10 @@ impl Report {
             }
             if self.is_full() {
                 break;
+            }
+            if section.name == "dataType" && entry.key == "renamedFrom" {
+                self.add(codes::RENAME, entry.key_at, format!("{what} cannot be renamed"), TYPE_RENAME);
+                continue;
             }
             let known = || section.keys.iter().map(|key| key.name);
             let help = match nearest(&entry.key, known()) {

@@ -1,19 +1,26 @@
 //! `provision apply`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::App;
 use crate::error::{Error, Exit};
-use crate::session::{Approval, Target, apply};
+use crate::session::{Approval, Target, apply, apply_saved};
 
 /// Bring the stack to what its file says
 ///
 /// Shows the plan, asks, and carries it out, in parallel. Nothing is rolled back on failure: run it again and it goes
 /// on where it stopped. On the local target it starts the emulator, builds the functions and does not ask.
+///
+/// With a plan that `plan --out` saved it makes no choices and does not ask: it does exactly that, or exits with 6 and
+/// says what changed since: the configuration, the recorded state, or which live attribute of which resource.
 #[derive(Debug, Args)]
 pub(super) struct Apply {
+    /// A saved plan
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
     /// Do not ask
     #[arg(long, visible_alias = "auto-approve", short)]
     yes: bool,
@@ -21,17 +28,18 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
+        let options = app.options();
+        if let Some(plan) = &self.plan {
+            apply_saved(&options, plan).await?;
+            return Ok(Exit::Done);
+        }
         let asks = !self.yes && app.globals.target == Target::Aws;
-        apply(&app.options(), &if asks { ask(app) } else { Approval::Given }).await?;
+        apply(&options, &if asks { ask(app) } else { Approval::Given }).await?;
         Ok(Exit::Done)
     }
 }
 
 fn ask(app: &App) -> Approval {
     let printer = app.printer.clone();
-    Approval::Ask(Arc::new(move |_| match printer.ask("carry out this plan? (only `yes` does)").as_deref() {
-        Some("yes") => Ok(()),
-        Some(_) => Err(Error::Declined),
-        None => Err(Error::NeedsApproval { what: "this plan".into(), flag: "--yes".into() }),
-    }))
+    Approval::Ask(Arc::new(move |_| printer.agree("carry out this plan?", "this plan")))
 }

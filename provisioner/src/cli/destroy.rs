@@ -12,12 +12,16 @@ use crate::session::{Approval, destroy, losses};
 
 /// Delete the stack with all its data
 ///
-/// Refuses while deletion protection is on. Says what would be lost and asks for the stack's name.
+/// Refuses while deletion protection is on. Says how many items and copies would be lost, by data type and
+/// group, and asks for the stack's name.
 #[derive(Debug, Args)]
 pub(super) struct Destroy {
     /// The stack's name, for scripts: then nobody is asked
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// Do not ask; only together with `--confirm`
+    #[arg(long, short, requires = "confirm")]
+    yes: bool,
 }
 
 impl Destroy {
@@ -39,7 +43,7 @@ impl Destroy {
                     }
                     printer.ask("the stack's name, to go on:").ok_or_else(|| Error::NeedsApproval {
                         what: format!("deleting `{}`", plan.stack),
-                        flag: format!("--confirm {}", plan.stack),
+                        flag: format!("--yes --confirm {}", plan.stack),
                     })?
                 }
             };

@@ -1,14 +1,28 @@
 //! The command line: one file for each command.
 
+mod agree;
 mod apply;
+mod completions;
 mod destroy;
+mod drift;
+mod env;
 mod explain;
+mod graph;
+mod health;
+mod import;
 mod local;
+mod lock;
+mod logs;
+mod man;
 mod outputs;
 mod package;
+mod paper;
 mod plan;
 mod reconcile;
+mod render;
 mod repairs;
+mod schema;
+mod state;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -37,9 +51,11 @@ Examples:
   provision apply --env prod              with stack.prod.yaml laid over stack.yaml
   provision token --target local          a token to try the API with
   provision outputs apiUrl                one output, for scripts
+  provision status                        what is deployed, and how it fares
+  provision logs api --follow             what a function logs
   provision explain FH0301                what an error means and what to do
 
-Exit codes: 0 done or nothing to do, 1 error, 2 changes pending (plan --detailed-exitcode),
+Exit codes: 0 done or nothing to do, 1 error, 2 changes pending (plan --detailed-exitcode) or drift,
 3 configuration invalid, 4 credentials, 5 lock held, 6 stale plan, 7 widening refused,
 8 partly done or deferred, 130 interrupted";
 
@@ -61,6 +77,9 @@ struct Globals {
     /// An environment: lays `stack.NAME.yaml` over the file
     #[arg(long, short, global = true, value_name = "NAME", env = "FREEHOLD_ENV", hide_env_values = true)]
     env: Option<String>,
+    /// The value of a variable that the file declares; may be given more than once
+    #[arg(long = "var", global = true, value_name = "NAME=VALUE", value_parser = var)]
+    vars: Vec<(String, String)>,
     /// Where the stack runs
     #[arg(long, short, global = true, value_enum, default_value_t = Target::Aws, env = "FREEHOLD_TARGET", hide_env_values = true)]
     target: Target,
@@ -73,6 +92,9 @@ struct Globals {
     /// Print one JSON object a line, for programs
     #[arg(long, global = true)]
     json: bool,
+    /// Write what `--json` would print into this file, beside what is shown
+    #[arg(long, global = true, value_name = "FILE")]
+    json_into: Option<PathBuf>,
     /// Print without colours (also: NO_COLOR)
     #[arg(long, global = true)]
     no_color: bool,
@@ -87,14 +109,33 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::Apply),
     Destroy(destroy::Destroy),
+    Drift(drift::DriftArgs),
+    Import(import::Import),
+    State(state::StateArgs),
+    Lock(lock::LockArgs),
     Outputs(outputs::OutputsArgs),
     Status(status::Status),
+    Logs(logs::Logs),
+    Graph(graph::Graph),
+    Render(render::Render),
+    Env(env::Env),
     Repairs(repairs::Repairs),
     Reconcile(reconcile::Reconcile),
     Token(token::Token),
     Local(local::Local),
     Package(package::Package),
     Explain(explain::Explain),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// `name=value`
+fn var(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write `name=value`".to_owned()),
+    }
 }
 
 /// What every command works with.
@@ -109,6 +150,7 @@ impl App {
         let globals = self.globals.clone();
         Options {
             env: globals.env,
+            vars: globals.vars.into_iter().collect(),
             region: globals.region,
             profile: globals.profile,
             events: self.printer.clone(),
@@ -119,13 +161,7 @@ impl App {
 
     /// Prints a value as JSON with `--json`, as text otherwise.
     fn show<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) {
-        match self.printer.format() {
-            Format::Json => {
-                let line = serde_json::to_string(value).unwrap_or_default();
-                self.printer.result(&format!("{line}\n"));
-            }
-            Format::Human => self.printer.result(&text()),
-        }
+        self.printer.document(value, text);
     }
 }
 
@@ -162,12 +198,26 @@ pub async fn run_with(
     };
     let format = if cli.globals.json { Format::Json } else { Format::Human };
     let look = Look { format, no_color: cli.globals.no_color, verbosity: cli.globals.verbose };
-    let printer = Arc::new(printer(look));
+    let mut printer = printer(look);
+    if let Some(path) = &cli.globals.json_into {
+        match std::fs::File::create(path) {
+            Ok(file) => printer = printer.also_json(Box::new(file)),
+            Err(source) => {
+                let error = paper::unwritable(path, &source);
+                printer.error(&error);
+                return error.exit() as i32;
+            }
+        }
+    }
+    let printer = Arc::new(printer);
     let (handle, interrupt) = Interrupt::new();
-    let listener = tokio::spawn(listen(handle, printer.clone()));
     let app = App { globals: cli.globals, printer: printer.clone(), interrupt: interrupt.clone() };
     // What changes things stops in good order by itself; everything else can simply be dropped.
-    let drains = matches!(cli.command, Command::Apply(_) | Command::Destroy(_));
+    let drains = matches!(
+        cli.command,
+        Command::Apply(_) | Command::Destroy(_) | Command::Import(_) | Command::State(_)
+    );
+    let listener = tokio::spawn(listen(handle, drains.then(|| printer.clone())));
     let stopped = async {
         interrupt.changed_from(if drains { Urgency::Drain } else { Urgency::Calm }).await;
         if drains {
@@ -195,14 +245,25 @@ async fn dispatch(command: Command, app: &App) -> Result<Exit, Error> {
         Command::Plan(args) => args.run(app).await,
         Command::Apply(args) => args.run(app).await,
         Command::Destroy(args) => args.run(app).await,
+        Command::Drift(args) => args.run(app).await,
+        Command::Import(args) => args.run(app).await,
+        Command::State(args) => args.run(app).await,
+        Command::Lock(args) => args.run(app).await,
         Command::Outputs(args) => args.run(app).await,
         Command::Status(args) => args.run(app).await,
+        Command::Logs(args) => args.run(app).await,
+        Command::Graph(args) => args.run(app),
+        Command::Render(args) => args.run(app),
+        Command::Env(args) => args.run(app),
         Command::Repairs(args) => args.run(app).await,
         Command::Reconcile(args) => args.run(app).await,
         Command::Token(args) => args.run(app).await,
         Command::Local(args) => args.run(app).await,
         Command::Package(args) => args.run(app).await,
         Command::Explain(args) => args.run(app),
+        Command::Schema(args) => args.run(app),
+        Command::Completions(args) => args.run(app),
+        Command::Man(args) => args.run(app),
     }
 }
 
@@ -218,15 +279,17 @@ fn usage(error: &clap::Error, printer: &Printer) -> i32 {
     Exit::Done as i32
 }
 
-/// Turns Ctrl-C and SIGTERM into interrupts.
-async fn listen(handle: InterruptHandle, printer: Arc<Printer>) {
+/// Turns Ctrl-C and SIGTERM into interrupts. Only what has something to end in good order has something to say about it.
+async fn listen(handle: InterruptHandle, printer: Option<Arc<Printer>>) {
     loop {
         stop_signal().await;
         let text = match handle.press() {
             Urgency::Abort => "stopping at once",
             _ => "stopping: what was begun is ended first; once more stops at once",
         };
-        printer.talk(text);
+        if let Some(printer) = &printer {
+            printer.talk(text);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::App;
 use crate::error::{Error, Exit};
 use crate::event::{Event, Sink};
 use crate::package;
-use crate::session::{Target, load, wanted};
+use crate::session::{Target, load_with, wanted};
 
 /// Build the functions and pack them as Lambda takes them
 ///
@@ -24,7 +24,7 @@ pub(super) struct Package {
 impl Package {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
         let options = app.options();
-        let stack = load(&options.file, options.env.as_deref())?;
+        let stack = load_with(&options)?;
         let printer = app.printer.clone();
         let progress = move |text: &str| printer.event(Event::Step { text: text.to_owned() });
         let project = options.project_dir();

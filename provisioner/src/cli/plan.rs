@@ -1,13 +1,16 @@
 //! `provision plan`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::App;
+use super::{App, paper};
 use crate::error::{Error, Exit};
-use crate::event::Event;
-use crate::session::Session;
+use crate::event::{Event, Silent};
+use crate::plan::iam;
+use crate::render::{Format, markdown};
+use crate::session::{Session, write_saved};
 
 /// Show what an apply would do
 ///
@@ -17,15 +20,57 @@ pub(super) struct PlanArgs {
     /// Exit with 2 when changes are pending, so that scripts can tell
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Save the plan, so that `provision apply FILE` does exactly this
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the plan as Markdown into this file too, for a comment on a pull request
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Print the least IAM policy that carrying out this plan needs, instead of the plan
+    #[arg(long)]
+    iam_policy: bool,
 }
 
 impl PlanArgs {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let session = Session::open(&app.options()).await?;
+        let mut options = app.options();
+        if self.iam_policy && app.printer.format() == Format::Json {
+            // The output must be the policy and nothing else.
+            options.events = Arc::new(Silent);
+        }
+        let session = Session::open(&options).await?;
         let desired = session.desired().await?;
-        let plan = Arc::new(session.plan(&desired).await?.plan);
-        session.options.events.event(Event::Plan { plan: plan.clone() });
-        let pending = self.detailed_exitcode && !plan.is_empty();
+        let seen = session.plan(&desired).await?;
+        if let Some(path) = &self.out {
+            write_saved(path, &session.saved(&seen)?)?;
+        }
+        if let Some(path) = &self.markdown {
+            paper::write(path, &markdown::plan(&seen.plan))?;
+        }
+        if self.iam_policy {
+            self.print_policy(app, &session, &seen.plan);
+        } else {
+            session.options.events.event(Event::Plan { plan: Arc::new(seen.plan.clone()) });
+        }
+        if let Some(path) = self.out.as_ref().filter(|_| !self.iam_policy) {
+            let line = format!("  provision apply {}   # does exactly this, or refuses", path.display());
+            session.options.events.event(Event::NextSteps { lines: vec![line] });
+        }
+        let pending = self.detailed_exitcode && !seen.plan.is_empty();
         Ok(if pending { Exit::Pending } else { Exit::Done })
+    }
+
+    fn print_policy(&self, app: &App, session: &Session, plan: &crate::plan::Plan) {
+        let policy = iam::policy(&iam::statements(plan, &session.place()));
+        let text = serde_json::to_string_pretty(&policy).unwrap_or_default();
+        app.show(&policy, || text + "\n");
+        let size = iam::size(&policy);
+        if size > iam::MANAGED_POLICY {
+            let parts = size.div_ceil(iam::MANAGED_POLICY);
+            app.printer.talk(&format!(
+                "note: the policy has {size} characters, and a managed policy of IAM takes {}: divide its statements among {parts}",
+                iam::MANAGED_POLICY,
+            ));
+        }
     }
 }

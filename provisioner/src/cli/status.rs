@@ -1,18 +1,23 @@
 //! `provision status`
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::App;
+use super::health::{Health, health};
 use crate::error::{Error, Exit, count, holder};
+use crate::event::Silent;
+use crate::render::Format;
 use crate::session::Session;
 use crate::state::{Lock, Run, Snapshot, Status as EntryStatus, now};
 
-/// Show what is deployed, who works on it, and the last runs
+/// Show what is deployed, how it fares, who works on it, and the last runs
 ///
-/// Reads only the stack's state; `plan` compares it with what is really there.
+/// Data jobs with their progress, how far copies are behind what people write, and messages that nobody could deal with.
+/// What is deployed is told from the stack's state; `plan` compares it with what is really there.
 #[derive(Debug, Args)]
 pub(super) struct Status {}
 
@@ -28,6 +33,8 @@ struct Document<'a> {
     runs: &'a [Run],
     #[serde(skip_serializing_if = "Option::is_none")]
     locked_by: Option<&'a Lock>,
+    #[serde(flatten)]
+    health: Health,
 }
 
 #[derive(Serialize)]
@@ -41,17 +48,23 @@ struct Row<'a> {
 
 impl Status {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let session = Session::open(&app.options()).await?;
+        let mut options = app.options();
+        if app.printer.format() == Format::Json {
+            // One document and nothing else.
+            options.events = Arc::new(Silent);
+        }
+        let session = Session::open(&options).await?;
         let Some(snapshot) = session.state.load().await? else {
             return Err(Error::NotDeployed(session.name().to_owned()));
         };
-        let document = document(&session, &snapshot);
+        let health = health(&session, &snapshot, now()).await;
+        let document = document(&session, &snapshot, health);
         app.show(&document, || text(&document));
         Ok(Exit::Done)
     }
 }
 
-fn document<'a>(session: &'a Session, snapshot: &'a Snapshot) -> Document<'a> {
+fn document<'a>(session: &'a Session, snapshot: &'a Snapshot, health: Health) -> Document<'a> {
     let resources = snapshot.entries.iter().map(|(address, entry)| Row {
         address: address.to_string(),
         physical_id: &entry.recorded.physical_id,
@@ -66,6 +79,7 @@ fn document<'a>(session: &'a Session, snapshot: &'a Snapshot) -> Document<'a> {
         resources: resources.collect(),
         runs: &snapshot.runs,
         locked_by: snapshot.lock.as_ref().filter(|lock| lock.holds_at(now())),
+        health,
     }
 }
 
@@ -79,6 +93,8 @@ fn text(document: &Document<'_>) -> String {
     if let Some(lock) = document.locked_by {
         let _ = writeln!(text, "locked by {} since {}", holder(&lock.owner), lock.acquired);
     }
+    text.push_str(&document.health.text());
+    let _ = writeln!(text, "resources:");
     let width = document.resources.iter().map(|row| row.address.len()).max().unwrap_or(0);
     for row in &document.resources {
         let state = match row.status {

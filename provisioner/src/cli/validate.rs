@@ -5,7 +5,6 @@ use clap::Args;
 use super::App;
 use crate::error::{Error, Exit};
 use crate::event::{Event, Sink};
-use crate::session::load;
 
 /// Check the stack's file, without touching anything else
 ///
@@ -16,7 +15,7 @@ pub(super) struct Validate {}
 impl Validate {
     pub(super) fn run(self, app: &App) -> Result<Exit, Error> {
         let globals = &app.globals;
-        let stack = load(&globals.file, globals.env.as_deref())?;
+        let stack = app.stack()?;
         app.printer.event(Event::Valid {
             file: globals.file.display().to_string(),
             stack: stack.name.to_string(),

@@ -44,8 +44,14 @@ fn stack() -> Stack {
             point_in_time_recovery: true,
             encryption: model::Encryption::AwsOwned,
         },
+        removed: model::Removed::default(),
         tags: BTreeMap::from([("team".to_owned(), "research".to_owned())]),
     }
+}
+
+/// What a small stack wants, for tests of what is made of it.
+pub(crate) fn example() -> Vec<Resource> {
+    desired(&stack(), &options(Target::Aws))
 }
 
 fn options(target: Target) -> DesiredOptions {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::http_api::{serial_key, sorted};
 use super::typed::{At, Found, Seen, Typed, gone, lacking, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
-use crate::aws::{AwsError, Policy, retry};
+use crate::aws::{AwsError, ErrorKind, Policy, retry};
 use crate::resource::Address;
 
 /// The kind.
@@ -48,7 +48,28 @@ impl Typed for Authorizer {
             .set_audience(Some(want.audience.clone()))
             .build();
         let what = format!("to set authorizer `{}`", want.name);
-        match Self::find(at).await?.ours()? {
+        let mut there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        if there.is_none() {
+            let request = gateway
+                .create_authorizer()
+                .api_id(&want.api)
+                .name(&want.name)
+                .authorizer_type(AuthorizerType::Jwt)
+                .identity_source(TOKEN)
+                .jwt_configuration(jwt.clone());
+            match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+                // An earlier attempt of this very call got through.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                    there = Some(seen::<Self>(at).await?);
+                }
+                result => {
+                    let id = result?.authorizer_id.ok_or_else(|| lacking("the authorizer's id"))?;
+                    let outputs = outputs([("id", &id)]);
+                    return Ok(Found { id: format!("{}/{id}", want.api), attributes: want, outputs });
+                }
+            }
+        }
+        match there {
             Some(have) if have.attributes == want => return Ok(have),
             Some(have) => {
                 let id = have.outputs.get("id").ok_or_else(|| lacking("the authorizer's id"))?;
@@ -56,16 +77,7 @@ impl Typed for Authorizer {
                     gateway.update_authorizer().api_id(&want.api).authorizer_id(id).jwt_configuration(jwt);
                 retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
             }
-            None => {
-                let request = gateway
-                    .create_authorizer()
-                    .api_id(&want.api)
-                    .name(&want.name)
-                    .authorizer_type(AuthorizerType::Jwt)
-                    .identity_source(TOKEN)
-                    .jwt_configuration(jwt);
-                retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
-            }
+            None => {}
         }
         seen::<Self>(at).await
     }
@@ -89,10 +101,16 @@ impl Typed for Authorizer {
 }
 
 async fn look(ctx: &Context, api: &str, name: &str) -> Result<Option<AwsAuthorizer>, AwsError> {
-    let answer = ctx.clients.apigateway().get_authorizers().api_id(api).send().await;
-    // An API has at most ten authorizers, which is one page.
-    let items = optional(answer.map_err(AwsError::from))?.and_then(|answer| answer.items);
-    Ok(items.unwrap_or_default().into_iter().find(|found| found.name() == Some(name)))
+    let mut next = None;
+    loop {
+        let answer = ctx.clients.apigateway().get_authorizers().api_id(api).set_next_token(next).send().await;
+        let Some(page) = optional(answer.map_err(AwsError::from))? else { return Ok(None) };
+        let found = page.items.unwrap_or_default().into_iter().find(|found| found.name() == Some(name));
+        next = page.next_token;
+        if found.is_some() || next.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 fn normalise(api: &str, name: &str, found: AwsAuthorizer) -> Attributes {

@@ -91,11 +91,15 @@ impl Typed for Function {
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let ctx = at.ctx;
-        if Self::find(at).await?.ours()?.is_some() && state(ctx, &want.name).await? == Some(State::Failed) {
+        let mut there = !at.is_new() && Self::find(at).await?.ours()?.is_some();
+        if there && state(ctx, &want.name).await? == Some(State::Failed) {
             delete(ctx, &want.name).await?;
+            there = false;
         }
-        if Self::find(at).await?.ours()?.is_none() {
-            create(ctx, &want).await?;
+        if !there && let Some(arn) = create(ctx, &want).await? {
+            wait_ready(ctx, &want.name).await?;
+            let outputs = outputs([("name", &want.name), ("arn", &arn)]);
+            return Ok(Found { id: want.name.clone(), attributes: want, outputs });
         }
         wait_ready(ctx, &want.name).await?;
         let mut have = seen::<Self>(at).await?;
@@ -179,7 +183,8 @@ async fn wait_ready(ctx: &Context, name: &str) -> Result<(), AwsError> {
     .await
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
+/// Makes the function and gives its ARN; none if it was there already.
+async fn create(ctx: &Context, want: &Attributes) -> Result<Option<String>, AwsError> {
     let request = ctx
         .clients
         .lambda()
@@ -198,8 +203,8 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
     // The role may have been made a second ago, in which case Lambda cannot assume it yet.
     let what = format!("to make function `{}`", want.name);
     match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
-        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(|_| ()),
+        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(None),
+        result => result?.function_arn.ok_or_else(|| lacking("the function's ARN")).map(Some),
     }
 }
 

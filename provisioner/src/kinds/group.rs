@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::clock::now;
 use store::directory::{GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role};
-use store::{Store, ids};
+use store::{Store, StoreError, ids};
 
 use super::stackdoc::{failed, no_table, store_of};
 use super::typed::{At, Found, Seen, Typed, lacking, optional, outputs};
@@ -38,6 +38,9 @@ pub struct Attributes {
     /// Over how many partitions its copies are spread.
     #[serde(default = "one")]
     pub shards: u16,
+    /// What it was called before. It cannot be read back, and once it was applied it says nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<Name>,
     /// What must be there first: rules may name data types that functions of before do not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -57,6 +60,7 @@ pub fn resource(group: &DeclaredGroup, directory: Input, after: &[Input]) -> Res
             "owner": group.owner,
             "rules": group.rules,
             "shards": group.shards,
+            "renamed_from": group.renamed_from,
             "after": after,
         }),
     }
@@ -70,13 +74,16 @@ impl Typed for Group {
         let name = at.text("name").and_then(|name| Name::parse(name).ok());
         let (Some(table), Some(name)) = (at.text("table"), name) else { return Ok(Seen::Missing) };
         let store = store_of(at.ctx, table);
-        match store.declared_group(&name).await {
-            Ok(Some(group)) if group.active => {
+        // As the file says now: what it said once is no reason to take another group for this one.
+        let before = at.desired.get("renamed_from").and_then(|name| name.as_str());
+        let before = before.and_then(|name| Name::parse(name).ok());
+        match under(&store, name, before).await {
+            Ok(Some((name, group))) => {
                 let rules =
                     store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-                Ok(Seen::Owned(of(table, name, &group, (rules, group.layout.current().shards))))
+                Ok(Seen::Owned(of(table, name, &group.id, (rules, group.layout.current().shards))))
             }
-            Ok(_) => Ok(Seen::Missing),
+            Ok(None) => Ok(Seen::Missing),
             Err(error) if no_table(&error) => Ok(Seen::Missing),
             Err(error) => Err(failed(&error)),
         }
@@ -84,13 +91,29 @@ impl Typed for Group {
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let store = store_of(at.ctx, &want.table);
-        let group = match store.declared_group(&want.name).await.map_err(|error| failed(&error))? {
-            Some(group) if group.active => group,
-            other => {
-                if other.is_some() {
+        if at.is_new() && want.renamed_from.is_none() {
+            match create(&store, &want).await {
+                // A deleted group left its name behind, or one came meanwhile.
+                Err(StoreError::Conflict(_)) => {}
+                made => return made.map_err(|error| failed(&error)),
+            }
+        }
+        let found = under(&store, want.name.clone(), want.renamed_from.clone()).await;
+        let group = match found.map_err(|error| failed(&error))? {
+            Some((name, group)) => {
+                if name != want.name {
+                    // A deleted group of the new name left its name behind.
+                    store.forget_declared_group(&want.name).await.map_err(|error| failed(&error))?;
+                    let renamed = store.rename_declared_group(&group, &name, &want.name).await;
+                    renamed.map_err(|error| failed(&error))?;
+                }
+                group
+            }
+            None => {
+                if store.declared_group(&want.name).await.map_err(|error| failed(&error))?.is_some() {
                     store.forget_declared_group(&want.name).await.map_err(|error| failed(&error))?;
                 }
-                return create(&store, want).await;
+                return create(&store, &want).await.map_err(|error| failed(&error));
             }
         };
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
@@ -105,7 +128,7 @@ impl Typed for Group {
             let invitation = invitation(&group.id, &want.name, owner, now());
             store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
         }
-        Ok(of(&want.table, want.name, &group, (want.rules, want.shards)))
+        Ok(of(&want.table, want.name, &group.id, (want.rules, want.shards)))
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -127,14 +150,32 @@ impl Typed for Group {
     }
 
     fn effect(path: &str) -> Effect {
-        if path == "table" || path == "name" { Effect::Replace } else { Effect::Update }
+        // Its name can only differ if it is renamed: it is found by its name, or by the one that it had.
+        if path == "table" { Effect::Replace } else { Effect::Update }
+    }
+    fn write_only() -> &'static [&'static str] {
+        &["renamed_from"]
     }
 }
 
-async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, AwsError> {
+/// The active group of a name, or of the name that it had before.
+async fn under(
+    store: &Store,
+    name: Name,
+    before: Option<Name>,
+) -> Result<Option<(Name, GroupRow)>, store::StoreError> {
+    if let Some(group) = store.declared_group(&name).await?.filter(|group| group.active) {
+        return Ok(Some((name, group)));
+    }
+    let Some(before) = before else { return Ok(None) };
+    let group = store.declared_group(&before).await?.filter(|group| group.active);
+    Ok(group.map(|group| (before, group)))
+}
+
+async fn create(store: &Store, want: &Attributes) -> Result<Found<Attributes>, StoreError> {
     let id = ids::group();
     let time = now();
-    let owner = want.owner.as_deref().ok_or_else(|| lacking("the group's owner"))?;
+    let owner = want.owner.as_deref().ok_or(StoreError::Missing("the group's owner"))?;
     let group = NewGroup {
         id: id.clone(),
         name: want.name.as_str(),
@@ -143,12 +184,8 @@ async fn create(store: &Store, want: Attributes) -> Result<Found<Attributes>, Aw
         owner: None,
     };
     let invitation = invitation(&id, &want.name, owner, time);
-    store
-        .create_declared_group(&group, &want.name, &invitation, time)
-        .await
-        .map_err(|error| failed(&error))?;
-    let row = store.group(&id).await.map_err(|error| failed(&error))?;
-    Ok(of(&want.table, want.name, &row, (want.rules, want.shards)))
+    store.create_declared_group(&group, &want.name, &invitation, time).await?;
+    Ok(of(&want.table, want.name.clone(), &id, (want.rules.clone(), want.shards)))
 }
 
 fn invitation(group: &GroupId, name: &Name, owner: &str, time: Timestamp) -> Invitation {
@@ -178,10 +215,17 @@ async fn hand_over(ctx: &Context, job: &Job) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn of(table: &str, name: Name, group: &GroupRow, (rules, shards): (RuleSet, u16)) -> Found<Attributes> {
-    let attributes =
-        Attributes { table: table.to_owned(), name, owner: None, rules, shards, after: Vec::new() };
-    Found { id: group.id.to_string(), attributes, outputs: outputs([("id", group.id.as_str())]) }
+fn of(table: &str, name: Name, id: &GroupId, (rules, shards): (RuleSet, u16)) -> Found<Attributes> {
+    let attributes = Attributes {
+        table: table.to_owned(),
+        name,
+        owner: None,
+        rules,
+        shards,
+        renamed_from: None,
+        after: Vec::new(),
+    };
+    Found { id: id.to_string(), attributes, outputs: outputs([("id", id.as_str())]) }
 }
 
 #[cfg(test)]
@@ -196,6 +240,7 @@ mod tests {
             owner: "lead@example.org".into(),
             rules: RuleSet::default(),
             shards: 4,
+            renamed_from: None,
         };
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();

@@ -3,13 +3,16 @@
 //! API Gateway refuses concurrent changes of one API and allows few calls a second, so everything of an API has one
 //! serial key. What is inside an API (routes, stage, …) belongs to it; its tag says whose it is.
 
+use aws_sdk_apigatewayv2::Config;
+use aws_sdk_apigatewayv2::config::retry::RetryConfig;
+use aws_sdk_apigatewayv2::operation::create_api::CreateApiOutput;
 use aws_sdk_apigatewayv2::types::{Api, Cors as AwsCors, ProtocolType};
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, outputs, seen, surplus, tags};
+use super::typed::{At, Found, Seen, Tags, Typed, create_once, gone, lacking, outputs, seen, surplus, tags};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, Policy, retry};
-use crate::resource::Address;
+use crate::resource::{Address, Outputs};
 
 /// The kind.
 #[derive(Debug)]
@@ -60,17 +63,22 @@ impl Typed for HttpApi {
             let what = format!("API `{}` ({id})", attributes.name);
             return Ok(Seen::Foreign(at.foreign(&what, &attributes.tags)));
         }
-        let outputs = outputs([("id", &id), ("endpoint", &endpoint), ("name", &attributes.name)]);
+        let outputs = outputs_of(&id, &endpoint, &attributes.name);
         Ok(Seen::Owned(Found { id, attributes, outputs }))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        let have = match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
             Some(have) => have,
-            None => {
-                create(at.ctx, &want).await?;
-                seen::<Self>(at).await?
-            }
+            None => match create(at, &want).await? {
+                Some(made) => {
+                    let id = made.api_id.ok_or_else(|| lacking("the API's id"))?;
+                    let outputs = outputs_of(&id, &made.api_endpoint.unwrap_or_default(), &want.name);
+                    return Ok(Found { id, attributes: want, outputs });
+                }
+                None => seen::<Self>(at).await?,
+            },
         };
         if have.attributes == want {
             return Ok(have);
@@ -91,6 +99,10 @@ impl Typed for HttpApi {
     fn key(_address: &Address) -> Option<String> {
         serial_key()
     }
+}
+
+fn outputs_of(id: &str, endpoint: &str, name: &str) -> Outputs {
+    outputs([("id", id), ("endpoint", endpoint), ("name", name)])
 }
 
 /// The API of the recorded id, or else the one of this name; ours first, since names of APIs are not unique.
@@ -143,8 +155,10 @@ fn aws_cors(cors: &Cors) -> AwsCors {
         .build()
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
-    let request = ctx
+/// Makes the API; nothing is returned if it came about without an answer.
+async fn create(at: At<'_>, want: &Attributes) -> Result<Option<CreateApiOutput>, AwsError> {
+    let request = at
+        .ctx
         .clients
         .apigateway()
         .create_api()
@@ -153,7 +167,11 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
         .set_cors_configuration(want.cors.as_ref().map(aws_cors))
         .set_tags(Some(want.tags.clone().into_iter().collect()));
     let what = format!("to make API `{}`", want.name);
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
+    let once = Config::builder().retry_config(RetryConfig::disabled());
+    create_once::<HttpApi, _, _, _>(at, &what, || async {
+        Ok(request.clone().customize().config_override(once.clone()).send().await?)
+    })
+    .await
 }
 
 async fn update(ctx: &Context, have: &Found<Attributes>, want: &Attributes) -> Result<(), AwsError> {

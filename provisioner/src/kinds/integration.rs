@@ -1,10 +1,12 @@
 //! What answers requests to an API: a function. It belongs to its API.
 
+use aws_sdk_apigatewayv2::Config;
+use aws_sdk_apigatewayv2::config::retry::RetryConfig;
 use aws_sdk_apigatewayv2::types::{Integration as AwsIntegration, IntegrationType};
 use serde::{Deserialize, Serialize};
 
 use super::http_api::serial_key;
-use super::typed::{At, Found, Seen, Typed, gone, lacking, optional, outputs, seen};
+use super::typed::{At, Found, Seen, Typed, create_once, gone, lacking, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, Policy, retry};
 use crate::resource::Address;
@@ -44,7 +46,8 @@ impl Typed for Integration {
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let gateway = at.ctx.clients.apigateway();
         let what = format!("to set integration `{}`", want.name);
-        match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        match there {
             Some(have) if have.attributes == want => return Ok(have),
             Some(have) => {
                 let id = have.outputs.get("id").ok_or_else(|| lacking("the integration's id"))?;
@@ -67,7 +70,15 @@ impl Typed for Integration {
                     .integration_uri(&want.function)
                     .payload_format_version(&want.payload_version)
                     .timeout_in_millis(want.timeout_ms);
-                retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
+                let once = Config::builder().retry_config(RetryConfig::disabled());
+                let made = create_once::<Self, _, _, _>(at, &what, || async {
+                    Ok(request.clone().customize().config_override(once.clone()).send().await?)
+                });
+                if let Some(id) = made.await?.map(|made| made.integration_id) {
+                    let id = id.ok_or_else(|| lacking("the integration's id"))?;
+                    let outputs = outputs([("id", &id)]);
+                    return Ok(Found { id: format!("{}/{id}", want.api), attributes: want, outputs });
+                }
             }
         }
         seen::<Self>(at).await

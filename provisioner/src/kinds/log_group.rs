@@ -50,12 +50,14 @@ impl Typed for LogGroup {
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let logs = at.ctx.clients.logs();
         let what = format!("to make log group `{}`", want.name);
-        let have = match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
             Some(have) => have,
             None => {
                 let request = logs.create_log_group().log_group_name(&want.name);
                 let request = request.set_tags(Some(want.tags.clone().into_iter().collect()));
                 match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+                    // The function's first invocation was faster, or an earlier attempt of this call.
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {}
                     result => {
                         result?;
@@ -88,7 +90,7 @@ impl Typed for LogGroup {
                 logs.untag_resource().resource_arn(arn).set_tag_keys(Some(surplus)).send().await?;
             }
         }
-        seen::<Self>(at).await
+        Ok(Found { attributes: want, ..have })
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {

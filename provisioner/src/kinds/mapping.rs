@@ -9,7 +9,8 @@
 use std::time::Duration;
 
 use aws_sdk_lambda::types::{
-    DestinationConfig, EventSourceMappingConfiguration, EventSourcePosition, FunctionResponseType, OnFailure,
+    DestinationConfig, EventSourceMappingConfiguration, EventSourcePosition, FilterCriteria,
+    FunctionResponseType, OnFailure,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct Attributes<T = String> {
     pub batch_window: i32,
     /// Whether the function reports which records of a batch it failed on.
     pub reports_failures: bool,
+    /// Which records it passes on: found if somebody set some, never wanted, since every record counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
     /// What only streams have.
     pub stream: Option<Stream<T>>,
 }
@@ -72,21 +76,25 @@ impl Typed for Mapping {
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
+        // One that is going is not listed as missing to whoever plans, and a new one beside it is refused.
         if let Some((id, found)) = look(at).await?
             && found.state() == Some("Deleting")
         {
             wait_gone(at.ctx, &id).await?;
         }
-        let have = match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
             Some(have) => have,
-            None => {
-                create(at.ctx, &want).await?;
-                seen::<Self>(at).await?
-            }
+            None => match create(at.ctx, &want).await? {
+                Some(id) => {
+                    wait_settled(at.ctx, &id).await?;
+                    let outputs = outputs([("uuid", &id)]);
+                    return Ok(Found { id, attributes: want, outputs });
+                }
+                None => seen::<Self>(at).await?,
+            },
         };
-        if have.attributes.enabled && have.attributes == want {
-            return Ok(have);
-        }
+        // Also one that is as wanted: it may still be on its way.
         wait_settled(at.ctx, &have.id).await?;
         let have = seen::<Self>(at).await?;
         if have.attributes != want {
@@ -162,6 +170,13 @@ fn normalise(found: &EventSourceMappingConfiguration) -> Attributes {
         reports_failures: found
             .function_response_types()
             .contains(&FunctionResponseType::ReportBatchItemFailures),
+        filters: found
+            .filter_criteria()
+            .map(|criteria| criteria.filters())
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|filter| filter.pattern().map(str::to_owned))
+            .collect(),
         stream: is_stream(source).then_some(stream),
     }
 }
@@ -180,7 +195,8 @@ fn destination(stream: &Stream) -> DestinationConfig {
         .build()
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
+/// Makes the mapping and gives its id; none if there is one of this source and function.
+async fn create(ctx: &Context, want: &Attributes) -> Result<Option<String>, AwsError> {
     let mut request = ctx
         .clients
         .lambda()
@@ -202,8 +218,8 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
     // The function's role and its policy may not be visible here yet.
     let what = format!("to connect `{}` to function `{}`", want.source, want.function);
     match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
-        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(|_| ()),
+        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(None),
+        result => result?.uuid.ok_or_else(|| lacking("the mapping's id")).map(Some),
     }
 }
 
@@ -217,6 +233,10 @@ async fn update(ctx: &Context, have: &Found<Attributes>, want: &Attributes) -> R
         .batch_size(want.batch_size)
         .maximum_batching_window_in_seconds(want.batch_window)
         .set_function_response_types(Some(response_types(want)));
+    if !have.attributes.filters.is_empty() {
+        // Left out they would stay.
+        request = request.filter_criteria(FilterCriteria::builder().set_filters(Some(Vec::new())).build());
+    }
     if let Some(stream) = &want.stream {
         request = request
             .bisect_batch_on_function_error(stream.bisect)

@@ -15,6 +15,7 @@ pub mod function;
 pub mod group;
 pub mod http_api;
 pub mod integration;
+mod listings;
 pub mod log_group;
 pub mod mapping;
 pub mod permission;
@@ -31,6 +32,7 @@ pub mod user_pool;
 pub mod user_pool_client;
 pub mod user_pool_domain;
 
+pub use listings::Listings;
 pub use typed::STACK_TAG;
 
 /// Every kind.
@@ -72,6 +74,10 @@ pub struct Context {
     pub stack: String,
     /// Tags that every resource of the stack carries; among them `freehold:stack`, by which ours are told from others'.
     pub tags: std::collections::BTreeMap<String, String>,
+    /// Whether what has our name and no stack's tag is taken for ours, as `provision import` does.
+    pub adopting: bool,
+    /// What was listed for many at once.
+    pub listings: Listings,
 }
 
 /// What the stack's state remembers of a resource.

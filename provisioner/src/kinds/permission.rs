@@ -52,9 +52,12 @@ impl Typed for Permission {
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let wanted = statement_id(at.address, &want);
         let mut there = false;
-        for (id, _) in statements(at.ctx, &want.function).await? {
-            there |= id == wanted;
-            if id != wanted && is_ours(at.address, &id) {
+        let known = if at.is_new() { Vec::new() } else { statements(at.ctx, &want.function).await? };
+        for (id, statement) in known {
+            // What it says counts as well as its id: somebody may have put another under the same.
+            if id == wanted && normalise(&want.function, &statement) == want {
+                there = true;
+            } else if is_ours(at.address, &id) {
                 remove(at.ctx, &want.function, &id).await?;
             }
         }
@@ -74,6 +77,9 @@ impl Typed for Permission {
                 Err(error) if error.kind == ErrorKind::AlreadyExists => {}
                 result => {
                     result?;
+                    let id = format!("{}/{wanted}", want.function);
+                    let outputs = outputs([("statementId", &wanted)]);
+                    return Ok(Found { id, attributes: want, outputs });
                 }
             }
         }

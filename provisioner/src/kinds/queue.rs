@@ -75,12 +75,13 @@ impl Typed for Queue {
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let sqs = at.ctx.clients.sqs();
-        let have = match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
             Some(have) => have,
-            None => {
-                create(at.ctx, &want).await?;
-                seen::<Self>(at).await?
-            }
+            None => match create(at.ctx, &want).await? {
+                Some(made) => return Ok(made),
+                None => seen::<Self>(at).await?,
+            },
         };
         if have.attributes == want {
             return Ok(have);
@@ -122,7 +123,8 @@ async fn url(ctx: &Context, name: &str) -> Result<Option<String>, AwsError> {
     Ok(optional(answer.map_err(AwsError::from))?.and_then(|answer| answer.queue_url))
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
+/// Makes the queue; nothing is returned if one of that name was there already.
+async fn create(ctx: &Context, want: &Attributes) -> Result<Option<Found<Attributes>>, AwsError> {
     let mut values = values(want);
     values.retain(|_, value| !value.is_empty());
     let request = ctx
@@ -133,10 +135,20 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
         .set_attributes(Some(values))
         .set_tags(Some(want.tags.clone().into_iter().collect()));
     let what = format!("to make queue `{}`", want.name);
-    match retry(&what, Policy::lasting(DELETED), || async { Ok(request.clone().send().await?) }).await {
-        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(|_| ()),
-    }
+    let made = retry(&what, Policy::lasting(DELETED), || async { Ok(request.clone().send().await?) }).await;
+    let url = match made {
+        Err(error) if error.kind == ErrorKind::AlreadyExists => return Ok(None),
+        result => result?.queue_url.ok_or_else(|| lacking("the queue's address"))?,
+    };
+    let ask = ctx.clients.sqs().get_queue_attributes().queue_url(&url).attribute_names(Name::QueueArn);
+    let what = format!("queue `{}` to be there", want.name);
+    let arn = wait_until(&what, DELETED, || async {
+        let answer = optional(ask.clone().send().await.map_err(AwsError::from))?;
+        Ok(answer.and_then(|answer| answer.attributes?.remove(&Name::QueueArn)))
+    })
+    .await?;
+    let outputs = outputs([("name", &want.name), ("url", &url), ("arn", &arn)]);
+    Ok(Some(Found { id: url, attributes: want.clone(), outputs }))
 }
 
 /// The attributes as SQS takes them. An empty redrive policy removes the one that is there.

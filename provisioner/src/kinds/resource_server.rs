@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::typed::{At, Found, Seen, Typed, gone, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
-use crate::aws::{AwsError, Policy, retry};
+use crate::aws::{AwsError, ErrorKind, Policy, retry};
+use crate::resource::Outputs;
 
 /// The kind.
 #[derive(Debug)]
@@ -45,8 +46,7 @@ impl Typed for ResourceServer {
             at.ctx.clients.cognito().describe_resource_server().user_pool_id(pool).identifier(identifier);
         let answer = optional(request.send().await.map_err(AwsError::from))?;
         let Some(server) = answer.and_then(|answer| answer.resource_server) else { return Ok(Seen::Missing) };
-        let id = format!("{pool}/{identifier}");
-        let outputs = outputs([("identifier", identifier)]);
+        let (id, outputs) = named(pool, identifier);
         Ok(Seen::Owned(Found { id, attributes: normalise(pool, identifier, server), outputs }))
     }
 
@@ -54,7 +54,22 @@ impl Typed for ResourceServer {
         let cognito = at.ctx.clients.cognito();
         let scopes = || want.scopes.iter().map(aws_scope).collect::<Result<Vec<_>, _>>();
         let what = format!("to set the scopes of `{}`", want.identifier);
-        match Self::find(at).await?.ours()? {
+        let mut there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        if there.is_none() {
+            let request =
+                cognito.create_resource_server().user_pool_id(&want.pool).identifier(&want.identifier);
+            let request = request.name(&want.name).set_scopes(Some(scopes()?));
+            match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+                // An earlier attempt of this very call got through.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                    there = Some(seen::<Self>(at).await?);
+                }
+                result => {
+                    result?;
+                }
+            }
+        }
+        match there {
             Some(have) if have.attributes == want => return Ok(have),
             Some(_) => {
                 let request =
@@ -62,14 +77,10 @@ impl Typed for ResourceServer {
                 let request = request.name(&want.name).set_scopes(Some(scopes()?));
                 retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
             }
-            None => {
-                let request =
-                    cognito.create_resource_server().user_pool_id(&want.pool).identifier(&want.identifier);
-                let request = request.name(&want.name).set_scopes(Some(scopes()?));
-                retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
-            }
+            None => {}
         }
-        seen::<Self>(at).await
+        let (id, outputs) = named(&want.pool, &want.identifier);
+        Ok(Found { id, attributes: want, outputs })
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -86,6 +97,10 @@ impl Typed for ResourceServer {
             _ => Effect::Update,
         }
     }
+}
+
+fn named(pool: &str, identifier: &str) -> (String, Outputs) {
+    (format!("{pool}/{identifier}"), outputs([("identifier", identifier)]))
 }
 
 fn aws_scope(scope: &Scope) -> Result<ResourceServerScopeType, AwsError> {

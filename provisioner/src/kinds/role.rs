@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use aws_sdk_iam::types::{Role as IamRole, Tag};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, optional, outputs, seen, surplus, tags};
+use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, surplus, tags};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, ErrorKind, Policy, retry};
+use crate::resource::Outputs;
 
 /// The kind.
 #[derive(Debug)]
@@ -52,18 +53,20 @@ impl Typed for Role {
             policy: policy.map(|policy| document(policy.policy_document())).unwrap_or_default(),
             tags,
         };
-        // A role that is made again under its name is another role; only the id tells.
-        let outputs = outputs([("name", name), ("arn", role.arn()), ("roleId", role.role_id())]);
-        Ok(Seen::Owned(Found { id: name.to_owned(), attributes, outputs }))
+        Ok(Seen::Owned(Found { id: name.to_owned(), attributes, outputs: outputs_of(&role) }))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        let have = match Self::find(at).await?.ours()? {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
             Some(have) => have,
-            None => {
-                create(at.ctx, &want).await?;
-                seen::<Self>(at).await?
-            }
+            None => match create(at.ctx, &want).await? {
+                Some(made) => {
+                    sync(at.ctx, &made.attributes, &want).await?;
+                    return Ok(Found { attributes: want, ..made });
+                }
+                None => seen::<Self>(at).await?,
+            },
         };
         if have.attributes == want {
             return Ok(have);
@@ -75,24 +78,15 @@ impl Typed for Role {
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
         let name = &recorded.physical_id;
         let iam = ctx.clients.iam();
-        let inline = iam.list_role_policies().role_name(name).send().await.map_err(AwsError::from);
-        let Some(inline) = optional(inline)? else { return Ok(()) };
-        for policy in inline.policy_names() {
-            gone(
-                iam.delete_role_policy()
-                    .role_name(name)
-                    .policy_name(policy)
-                    .send()
-                    .await
-                    .map_err(AwsError::from),
-            )?;
+        let Some(inline) = inline_policies(ctx, name).await? else { return Ok(()) };
+        for policy in inline {
+            let delete = iam.delete_role_policy().role_name(name).policy_name(policy);
+            gone(delete.send().await.map_err(AwsError::from))?;
         }
         // Somebody may have attached more by hand; a role with policies cannot be deleted.
-        let attached = iam.list_attached_role_policies().role_name(name).send().await?;
-        for arn in attached.attached_policies().iter().filter_map(|policy| policy.policy_arn()) {
-            gone(
-                iam.detach_role_policy().role_name(name).policy_arn(arn).send().await.map_err(AwsError::from),
-            )?;
+        for arn in attached_policies(ctx, name).await? {
+            let detach = iam.detach_role_policy().role_name(name).policy_arn(arn);
+            gone(detach.send().await.map_err(AwsError::from))?;
         }
         let what = format!("to delete role `{name}`");
         gone(
@@ -111,7 +105,41 @@ async fn get(ctx: &Context, name: &str) -> Result<Option<IamRole>, AwsError> {
     Ok(optional(answer.map_err(AwsError::from))?.and_then(|answer| answer.role))
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
+/// A role that is made again under its name is another role; only the id tells.
+fn outputs_of(role: &IamRole) -> Outputs {
+    outputs([("name", role.role_name()), ("arn", role.arn()), ("roleId", role.role_id())])
+}
+
+/// The names of a role's own policies; none without a role.
+async fn inline_policies(ctx: &Context, name: &str) -> Result<Option<Vec<String>>, AwsError> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let request = ctx.clients.iam().list_role_policies().role_name(name).set_marker(next);
+        let Some(page) = optional(request.send().await.map_err(AwsError::from))? else { return Ok(None) };
+        next = page.marker.filter(|_| page.is_truncated);
+        found.extend(page.policy_names);
+        if next.is_none() {
+            return Ok(Some(found));
+        }
+    }
+}
+
+async fn attached_policies(ctx: &Context, name: &str) -> Result<Vec<String>, AwsError> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let request = ctx.clients.iam().list_attached_role_policies().role_name(name).set_marker(next);
+        let page = request.send().await?;
+        next = page.marker.filter(|_| page.is_truncated);
+        let attached = page.attached_policies.unwrap_or_default().into_iter();
+        found.extend(attached.filter_map(|policy| policy.policy_arn));
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Makes the role, still without its policy; nothing is returned if it was there already.
+async fn create(ctx: &Context, want: &Attributes) -> Result<Option<Found<Attributes>>, AwsError> {
     let request = ctx
         .clients
         .iam()
@@ -121,10 +149,13 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
         .assume_role_policy_document(want.trust.to_string())
         .set_tags(Some(aws_tags(&want.tags)?));
     let what = format!("to make role `{}`", want.name);
-    match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
-        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(|_| ()),
-    }
+    let answer = match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+        Err(error) if error.kind == ErrorKind::AlreadyExists => return Ok(None),
+        result => result?,
+    };
+    let role = answer.role.ok_or_else(|| lacking("the role"))?;
+    let attributes = Attributes { policy: Value::Null, ..want.clone() };
+    Ok(Some(Found { id: want.name.clone(), attributes, outputs: outputs_of(&role) }))
 }
 
 async fn sync(ctx: &Context, have: &Attributes, want: &Attributes) -> Result<(), AwsError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::http_api::{serial_key, sorted};
 use super::typed::{At, Found, Seen, Typed, gone, lacking, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
-use crate::aws::{AwsError, Policy, retry};
+use crate::aws::{AwsError, ErrorKind, Policy, retry};
 use crate::resource::Address;
 
 /// The kind.
@@ -44,7 +44,29 @@ impl Typed for Route {
         let gateway = at.ctx.clients.apigateway();
         let target = format!("integrations/{}", want.integration);
         let what = format!("to set route `{}`", want.key);
-        match Self::find(at).await?.ours()? {
+        let mut there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        if there.is_none() {
+            let request = gateway
+                .create_route()
+                .api_id(&want.api)
+                .route_key(&want.key)
+                .authorization_type(AuthorizationType::Jwt)
+                .authorizer_id(&want.authorizer)
+                .set_authorization_scopes(Some(want.scopes.clone()))
+                .target(&target);
+            match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+                // An earlier attempt of this very call got through.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                    there = Some(seen::<Self>(at).await?);
+                }
+                result => {
+                    let id = result?.route_id.ok_or_else(|| lacking("the route's id"))?;
+                    let outputs = outputs([("id", &id)]);
+                    return Ok(Found { id: format!("{}/{id}", want.api), attributes: want, outputs });
+                }
+            }
+        }
+        match there {
             Some(have) if have.attributes == want => return Ok(have),
             Some(have) => {
                 let id = have.outputs.get("id").ok_or_else(|| lacking("the route's id"))?;
@@ -58,17 +80,7 @@ impl Typed for Route {
                     .target(target);
                 retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
             }
-            None => {
-                let request = gateway
-                    .create_route()
-                    .api_id(&want.api)
-                    .route_key(&want.key)
-                    .authorization_type(AuthorizationType::Jwt)
-                    .authorizer_id(&want.authorizer)
-                    .set_authorization_scopes(Some(want.scopes.clone()))
-                    .target(target);
-                retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
-            }
+            None => {}
         }
         seen::<Self>(at).await
     }
@@ -92,20 +104,27 @@ impl Typed for Route {
 }
 
 async fn look(at: At<'_>, api: &str, key: &str) -> Result<Option<AwsRoute>, AwsError> {
-    let (mut other, mut next) = (None, None);
     let recorded = at.id().and_then(|id| id.strip_prefix(api)?.strip_prefix('/'));
-    loop {
-        let answer = at.ctx.clients.apigateway().get_routes().api_id(api).set_next_token(next).send().await;
-        let Some(page) = optional(answer.map_err(AwsError::from))? else { return Ok(None) };
-        for route in page.items.unwrap_or_default() {
-            if recorded.is_some() && route.route_id() == recorded {
-                return Ok(Some(route));
-            }
-            other = if route.route_key() == Some(key) { Some(route) } else { other };
+    let mut other = None;
+    for route in at.ctx.listings.routes(api, || list(at.ctx, api)).await? {
+        if recorded.is_some() && route.route_id() == recorded {
+            return Ok(Some(route));
         }
+        other = if route.route_key() == Some(key) { Some(route) } else { other };
+    }
+    Ok(other)
+}
+
+/// All routes of an API; none without an API.
+async fn list(ctx: &Context, api: &str) -> Result<Vec<AwsRoute>, AwsError> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let answer = ctx.clients.apigateway().get_routes().api_id(api).set_next_token(next).send().await;
+        let Some(page) = optional(answer.map_err(AwsError::from))? else { return Ok(Vec::new()) };
+        found.extend(page.items.unwrap_or_default());
         next = page.next_token;
         if next.is_none() {
-            return Ok(other);
+            return Ok(found);
         }
     }
 }

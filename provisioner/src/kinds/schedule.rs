@@ -7,7 +7,7 @@ use aws_sdk_eventbridge::operation::describe_rule::DescribeRuleOutput;
 use aws_sdk_eventbridge::types::{RuleState, Tag, Target};
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, surplus, tags};
+use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, surplus, tags};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, ErrorKind, Policy, retry};
 use crate::resource::Address;
@@ -53,20 +53,21 @@ impl Typed for Schedule {
         if !at.owns(&tags) {
             return Ok(Seen::Foreign(at.foreign(&format!("schedule `{name}`"), &tags)));
         }
-        let targets = events.list_targets_by_rule().rule(name).send().await?;
-        let attributes = normalise(name, &rule, targets.targets(), tags);
+        let Some(targets) = targets(at.ctx, name).await? else { return Ok(Seen::Missing) };
+        let attributes = normalise(name, &rule, &targets, tags);
         let outputs = outputs([("name", name), ("arn", &arn)]);
         Ok(Seen::Owned(Found { id: name.to_owned(), attributes, outputs }))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        let have = Self::find(at).await?.ours()?;
+        let have = if at.is_new() { None } else { Self::find(at).await?.ours()? };
         if let Some(have) = have.as_ref().filter(|have| have.attributes == want) {
             return Ok(have.clone());
         }
         let before = have.as_ref().map(|have| &have.attributes);
+        let mut arn = have.as_ref().and_then(|have| have.outputs.get("arn").cloned()).unwrap_or_default();
         if !before.is_some_and(|before| same_rule(before, &want)) {
-            put_rule(at.ctx, &want, have.is_none()).await?;
+            arn = put_rule(at.ctx, &want, have.is_none()).await?;
         }
         if before.is_none_or(|before| before.function != want.function) {
             put_target(at.ctx, &want).await?;
@@ -74,15 +75,15 @@ impl Typed for Schedule {
         if let Some(have) = &have {
             sync_tags(at.ctx, have, &want).await?;
         }
-        seen::<Self>(at).await
+        let outputs = outputs([("name", &want.name), ("arn", &arn)]);
+        Ok(Found { id: want.name.clone(), attributes: want, outputs })
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
         let (name, events) = (&recorded.physical_id, ctx.clients.events());
         let what = format!("to delete schedule `{name}`");
-        let targets = events.list_targets_by_rule().rule(name).send().await.map_err(AwsError::from);
-        let Some(targets) = optional(targets)? else { return Ok(()) };
-        let ids: Vec<String> = targets.targets().iter().map(|target| target.id().to_owned()).collect();
+        let Some(targets) = targets(ctx, name).await? else { return Ok(()) };
+        let ids: Vec<String> = targets.iter().map(|target| target.id().to_owned()).collect();
         // A rule that still has a target, whoever added it, cannot be deleted.
         if !ids.is_empty() {
             let untarget = events.remove_targets().rule(name).set_ids(Some(ids));
@@ -97,6 +98,20 @@ impl Typed for Schedule {
     }
     fn key(address: &Address) -> Option<String> {
         Some(address.to_string())
+    }
+}
+
+/// All targets of a rule, those that others added included; none without a rule.
+async fn targets(ctx: &Context, rule: &str) -> Result<Option<Vec<Target>>, AwsError> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let request = ctx.clients.events().list_targets_by_rule().rule(rule).set_next_token(next);
+        let Some(page) = optional(request.send().await.map_err(AwsError::from))? else { return Ok(None) };
+        found.extend(page.targets.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(Some(found));
+        }
     }
 }
 
@@ -116,8 +131,8 @@ fn same_rule(a: &Attributes, b: &Attributes) -> bool {
     (&a.description, &a.expression, a.enabled) == (&b.description, &b.expression, b.enabled)
 }
 
-/// Makes or changes the rule. Tags are taken only when it is made.
-async fn put_rule(ctx: &Context, want: &Attributes, new: bool) -> Result<(), AwsError> {
+/// Makes or changes the rule and gives its ARN. Tags are taken only when it is made.
+async fn put_rule(ctx: &Context, want: &Attributes, new: bool) -> Result<String, AwsError> {
     let request = ctx
         .clients
         .events()
@@ -129,7 +144,8 @@ async fn put_rule(ctx: &Context, want: &Attributes, new: bool) -> Result<(), Aws
     let tags = if new { Some(sdk_tags(&want.tags)?) } else { None };
     let request = request.set_tags(tags);
     let what = format!("to make schedule `{}`", want.name);
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
+    let answer = retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
+    answer.rule_arn.ok_or_else(|| lacking("the schedule's ARN"))
 }
 
 async fn put_target(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {

@@ -62,7 +62,8 @@ impl Typed for StackDoc {
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        if let Seen::Owned(have) = Self::find(at).await?
+        if !at.is_new()
+            && let Seen::Owned(have) = Self::find(at).await?
             && have.attributes == want
         {
             return Ok(have);

@@ -48,7 +48,8 @@ impl Typed for Stage {
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
         let gateway = at.ctx.clients.apigateway();
         let what = format!("to set stage `{}`", want.name);
-        let Some(have) = Self::find(at).await?.ours()? else {
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let Some(have) = there else {
             let request = gateway
                 .create_stage()
                 .api_id(&want.api)
@@ -58,8 +59,13 @@ impl Typed for Stage {
                 .set_tags(Some(want.tags.clone().into_iter().collect()));
             return match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await
             {
-                Err(error) if error.kind != ErrorKind::AlreadyExists => Err(error),
-                _ => seen::<Self>(at).await,
+                Err(error) if error.kind == ErrorKind::AlreadyExists => seen::<Self>(at).await,
+                result => {
+                    result?;
+                    let (id, outputs) =
+                        (format!("{}/{}", want.api, want.name), outputs([("name", &want.name)]));
+                    Ok(Found { id, attributes: want, outputs })
+                }
             };
         };
         if have.attributes == want {

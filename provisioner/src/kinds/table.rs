@@ -3,20 +3,21 @@
 //! `UpdateTable` takes one concern per call and refuses the next until the table is active again; TTL, recovery and
 //! tags have calls of their own. So the wanted table is reached aspect by aspect, each sent only if it differs.
 
+mod change;
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
-    PointInTimeRecoveryStatus, ScalarAttributeType, SseSpecification, SseStatus, SseType,
-    StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag, TimeToLiveSpecification,
-    TimeToLiveStatus,
+    BillingMode, ContinuousBackupsDescription, KeyType, PointInTimeRecoveryStatus, SseStatus,
+    TableDescription, TableStatus, TimeToLiveStatus,
 };
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, seen, surplus, tags};
+use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, tags};
 use super::{Context, Effect, Recorded};
-use crate::aws::{AwsError, ErrorKind, Policy, retry, wait_until};
+use crate::aws::{AwsError, Policy, retry, wait_until};
 use crate::resource::Outputs;
+use change::{contains, create, set_recovery, sync_table, sync_tags, sync_ttl, wait_tagged};
 
 /// The kind.
 #[derive(Debug)]
@@ -96,17 +97,13 @@ impl Typed for Table {
         let ttl = read_ttl(at.ctx, name).await?;
         let recovery = read_recovery(at.ctx, name).await?;
         let attributes = normalise(name, &table, ttl, recovery, tags);
-        let mut outputs = Outputs::from([("name".to_owned(), name.to_owned()), ("arn".to_owned(), arn)]);
-        if let (Some(_), Some(stream)) = (&attributes.stream, table.latest_stream_arn()) {
-            outputs.insert("streamArn".to_owned(), stream.to_owned());
-        }
+        let outputs = outputs_of(name, &arn, &table);
         Ok(Seen::Owned(Found { id: name.to_owned(), attributes, outputs }))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        wait_gone_if_deleting(at.ctx, &want.name).await?;
-        if Self::find(at).await?.ours()?.is_none() {
-            create(at.ctx, &want).await?;
+        if (at.is_new() || Self::find(at).await?.ours()?.is_none()) && create(at.ctx, &want).await? {
+            return finish(at.ctx, want).await;
         }
         wait_active(at.ctx, &want.name).await?;
         let have = seen::<Self>(at).await?;
@@ -114,12 +111,13 @@ impl Typed for Table {
             return Ok(have);
         }
         sync_table(at.ctx, &have.attributes, &want).await?;
-        sync_ttl(at.ctx, &have.attributes, &want).await?;
         if have.attributes.point_in_time_recovery != want.point_in_time_recovery {
             set_recovery(at.ctx, &want).await?;
         }
         let arn = have.outputs.get("arn").ok_or_else(|| lacking("the table's ARN"))?;
         sync_tags(at.ctx, arn, &have.attributes.tags, &want.tags).await?;
+        // Last, because it is the one thing that AWS may not take for half an hour.
+        sync_ttl(at.ctx, &have.attributes, &want).await?;
         seen::<Self>(at).await
     }
 
@@ -146,6 +144,30 @@ impl Typed for Table {
     fn moves_outputs(path: &str) -> &'static [&'static str] {
         if path == "stream" { &["streamArn"] } else { &[] }
     }
+}
+
+fn outputs_of(name: &str, arn: &str, table: &TableDescription) -> Outputs {
+    let mut outputs = outputs([("name", name), ("arn", arn)]);
+    let stream = table.stream_specification().filter(|stream| stream.stream_enabled());
+    if let (Some(_), Some(stream)) = (stream, table.latest_stream_arn()) {
+        outputs.insert("streamArn".to_owned(), stream.to_owned());
+    }
+    outputs
+}
+
+/// Brings a table that was just made to what could not be said when it was made.
+async fn finish(ctx: &Context, want: Attributes) -> Result<Found<Attributes>, AwsError> {
+    let table = wait_active(ctx, &want.name).await?;
+    let arn = table.table_arn().ok_or_else(|| lacking("the table's ARN"))?;
+    let bare = Attributes { ttl: None, point_in_time_recovery: false, ..want.clone() };
+    let protect = async { if want.point_in_time_recovery { set_recovery(ctx, &want).await } else { Ok(()) } };
+    // Until its tags are listed it looks like somebody else's.
+    futures::try_join!(
+        sync_ttl(ctx, &bare, &want),
+        protect,
+        wait_tagged(ctx, arn, |have| contains(have, &want.tags))
+    )?;
+    Ok(Found { id: want.name.clone(), outputs: outputs_of(&want.name, arn, &table), attributes: want })
 }
 
 fn normalise(
@@ -216,17 +238,20 @@ async fn read_recovery(ctx: &Context, name: &str) -> Result<bool, AwsError> {
     // Backups lag a new table: what is not visible yet is off.
     let answer = ctx.clients.dynamodb().describe_continuous_backups().table_name(name).send().await;
     let answer = optional(answer.map_err(AwsError::from))?;
-    let status = answer
-        .and_then(|answer| answer.continuous_backups_description)
-        .and_then(|backups| backups.point_in_time_recovery_description)
-        .and_then(|recovery| recovery.point_in_time_recovery_status);
-    Ok(status == Some(PointInTimeRecoveryStatus::Enabled))
+    Ok(is_recoverable(answer.and_then(|answer| answer.continuous_backups_description)))
 }
 
-async fn wait_active(ctx: &Context, name: &str) -> Result<(), AwsError> {
+fn is_recoverable(backups: Option<ContinuousBackupsDescription>) -> bool {
+    let status = backups
+        .and_then(|backups| backups.point_in_time_recovery_description)
+        .and_then(|recovery| recovery.point_in_time_recovery_status);
+    status == Some(PointInTimeRecoveryStatus::Enabled)
+}
+
+async fn wait_active(ctx: &Context, name: &str) -> Result<TableDescription, AwsError> {
     wait_until(&format!("table `{name}` to become active"), ACTIVE, || async {
-        let status = describe(ctx, name).await?.and_then(|table| table.table_status);
-        Ok((status == Some(TableStatus::Active)).then_some(()))
+        let table = describe(ctx, name).await?;
+        Ok(table.filter(|table| table.table_status() == Some(&TableStatus::Active)))
     })
     .await
 }
@@ -239,143 +264,12 @@ async fn wait_gone_if_deleting(ctx: &Context, name: &str) -> Result<(), AwsError
     .await
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
-    let mut request = ctx
-        .clients
-        .dynamodb()
-        .create_table()
-        .table_name(&want.name)
-        .billing_mode(BillingMode::PayPerRequest)
-        .deletion_protection_enabled(want.deletion_protection)
-        .set_sse_specification((want.encryption == Encryption::CustomerManaged).then(|| encryption(want)))
-        .set_stream_specification(want.stream.as_deref().map(stream_specification).transpose()?);
-    for (name, kind) in [(&want.keys.hash, KeyType::Hash), (&want.keys.range, KeyType::Range)] {
-        let attribute =
-            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        request = request
-            .attribute_definitions(attribute.build()?)
-            .key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?);
-    }
-    request = request.set_tags(Some(aws_tags(&want.tags)?));
-    let what = format!("to make table `{}`", want.name);
-    match retry(&what, Policy::lasting(ACTIVE), || async { Ok(request.clone().send().await?) }).await {
-        // An earlier attempt of this very call got through.
-        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        result => result.map(|_| ()),
-    }
-}
-
-fn stream_specification(view: &str) -> Result<StreamSpecification, AwsError> {
-    Ok(StreamSpecification::builder()
-        .stream_enabled(true)
-        .stream_view_type(StreamViewType::from(view))
-        .build()?)
-}
-
-fn encryption(want: &Attributes) -> SseSpecification {
-    let own_key = want.encryption == Encryption::CustomerManaged;
-    SseSpecification::builder().enabled(own_key).set_sse_type(own_key.then_some(SseType::Kms)).build()
-}
-
-fn aws_tags(tags: &Tags) -> Result<Vec<Tag>, AwsError> {
-    tags.iter().map(|(key, value)| Ok(Tag::builder().key(key).value(value).build()?)).collect()
-}
-
-/// The aspects that `UpdateTable` changes, one call each. A stream's view cannot be changed in place and the same
-/// specification must not be sent again, so a stream is switched off and on, and gets a new ARN.
-async fn sync_table(ctx: &Context, have: &Attributes, want: &Attributes) -> Result<(), AwsError> {
-    let update = || ctx.clients.dynamodb().update_table().table_name(&want.name);
-    let mut steps = Vec::new();
-    if have.deletion_protection != want.deletion_protection {
-        steps.push(update().deletion_protection_enabled(want.deletion_protection));
-    }
-    if have.billing != want.billing {
-        steps.push(update().billing_mode(BillingMode::PayPerRequest));
-    }
-    if have.encryption != want.encryption {
-        steps.push(update().sse_specification(encryption(want)));
-    }
-    if have.stream != want.stream {
-        if have.stream.is_some() {
-            let off = StreamSpecification::builder().stream_enabled(false).build()?;
-            steps.push(update().stream_specification(off));
-        }
-        if let Some(view) = &want.stream {
-            steps.push(update().stream_specification(stream_specification(view)?));
-        }
-    }
-    for step in steps {
-        let what = format!("to change table `{}`", want.name);
-        retry(&what, Policy::lasting(ACTIVE), || async { Ok(step.clone().send().await?) }).await?;
-        wait_active(ctx, &want.name).await?;
-    }
-    Ok(())
-}
-
-/// A change right after another is refused for about half an hour: the error's kind is then `CoolingDown`.
-async fn sync_ttl(ctx: &Context, have: &Attributes, want: &Attributes) -> Result<(), AwsError> {
-    if have.ttl == want.ttl {
-        return Ok(());
-    }
-    let steps = [(have.ttl.as_deref(), false), (want.ttl.as_deref(), true)];
-    for (attribute, enabled) in steps.into_iter().filter_map(|(attribute, on)| Some((attribute?, on))) {
-        let ttl = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build()?;
-        let request = ctx
-            .clients
-            .dynamodb()
-            .update_time_to_live()
-            .table_name(&want.name)
-            .time_to_live_specification(ttl);
-        let what = format!("to change how items of table `{}` expire", want.name);
-        match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
-            Err(error) if error.kind == ErrorKind::AlreadyExists => {}
-            result => {
-                result?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn set_recovery(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
-    let wanted = PointInTimeRecoverySpecification::builder()
-        .point_in_time_recovery_enabled(want.point_in_time_recovery);
-    let request = ctx
-        .clients
-        .dynamodb()
-        .update_continuous_backups()
-        .table_name(&want.name)
-        .point_in_time_recovery_specification(wanted.build()?);
-    let what = format!("to set recovery of table `{}`", want.name);
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
-    wait_until("a table's recovery to show", Duration::from_secs(30), || async {
-        Ok((read_recovery(ctx, &want.name).await? == want.point_in_time_recovery).then_some(()))
-    })
-    .await
-}
-
-async fn sync_tags(ctx: &Context, arn: &str, have: &Tags, want: &Tags) -> Result<(), AwsError> {
-    if have == want {
-        return Ok(());
-    }
-    let client = ctx.clients.dynamodb();
-    let set = client.tag_resource().resource_arn(arn).set_tags(Some(aws_tags(want)?));
-    retry("to tag a table", Policy::default(), || async { Ok(set.clone().send().await?) }).await?;
-    let surplus = surplus(have, want);
-    if !surplus.is_empty() {
-        client.untag_resource().resource_arn(arn).set_tag_keys(Some(surplus)).send().await?;
-    }
-    // Tags are listed only a moment after they were written; what is read next must not look like drift.
-    wait_until("a table's tags to show", Duration::from_secs(30), || async {
-        Ok((read_tags(ctx, arn).await? == *want).then_some(()))
-    })
-    .await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::types::{BillingModeSummary, SseDescription};
+    use aws_sdk_dynamodb::types::{
+        BillingModeSummary, KeySchemaElement, SseDescription, SseType, StreamSpecification, StreamViewType,
+    };
 
     fn description() -> aws_sdk_dynamodb::types::builders::TableDescriptionBuilder {
         let key =

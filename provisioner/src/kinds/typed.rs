@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -10,7 +11,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use super::{Context, Effect, Kind, Observed, Read, Recorded};
-use crate::aws::{AwsError, ErrorKind, wait_until};
+use crate::aws::{AwsError, ErrorKind, Policy, retry, wait_until};
 use crate::resource::{Address, Outputs};
 
 /// How long a resource that was just made may take until it is seen.
@@ -36,6 +37,11 @@ impl<'a> At<'a> {
         wanted.or_else(|| self.recorded?.attributes.get(key)?.as_str())
     }
 
+    /// Whether nothing was there when this run, which holds the lock, read it: then nobody need look again.
+    pub(super) fn is_new(&self) -> bool {
+        self.recorded.is_none()
+    }
+
     /// The id under which AWS knows it, if the state remembers one.
     pub(super) fn id(&self) -> Option<&'a str> {
         self.recorded.map(|recorded| recorded.physical_id.as_str())
@@ -43,7 +49,10 @@ impl<'a> At<'a> {
 
     /// Whether these tags are those of the stack.
     pub(super) fn owns(&self, tags: &Tags) -> bool {
-        tags.get(STACK_TAG) == Some(&self.ctx.stack)
+        match tags.get(STACK_TAG) {
+            Some(stack) => *stack == self.ctx.stack,
+            None => self.ctx.adopting,
+        }
     }
 
     /// What to say of something that has our name but not our tag.
@@ -190,10 +199,59 @@ fn observed<A: Serialize>(found: Found<A>) -> Result<Observed, AwsError> {
     Ok(Observed { physical_id: found.id, attributes, outputs: found.outputs })
 }
 
-/// Looks until the resource is there: AWS may list what it just made only a moment later.
+/// Looks until the resource is there: AWS may list what it just made only a moment later, and its tags later still.
+/// Until these are, it looks like somebody else's.
 pub(super) async fn seen<T: Typed>(at: At<'_>) -> Result<Found<T::Attributes>, AwsError> {
-    wait_until(&format!("`{}` to be there", at.address), VISIBLE, || async { T::find(at).await?.ours() })
-        .await
+    let foreign = Mutex::new(None);
+    let note = |what| *foreign.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    let what = format!("`{}` to be there", at.address);
+    let found = wait_until(&what, VISIBLE, || async {
+        at.ctx.listings.forget();
+        match T::find(at).await? {
+            Seen::Owned(found) => Ok(Some(found)),
+            Seen::Missing => Ok(None),
+            Seen::Foreign(what) => {
+                note(Some(what));
+                Ok(None)
+            }
+        }
+    });
+    let found = found.await;
+    match foreign.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(what) if found.is_err() => Err(AwsError::new(ErrorKind::AlreadyExists, what)),
+        _ => found,
+    }
+}
+
+/// Makes something whose name AWS does not keep unique. A call without an answer may have had its effect, so it is not
+/// sent again before it was looked whether it had; `create` must therefore not be repeated by the SDK either. Nothing
+/// is returned if the thing came without an answer.
+pub(super) async fn create_once<T, V, F, Fut>(
+    at: At<'_>,
+    what: &str,
+    create: F,
+) -> Result<Option<V>, AwsError>
+where
+    T: Typed,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<V, AwsError>>,
+{
+    retry(what, Policy::default(), || async {
+        match create().await {
+            Err(error) if matches!(error.kind, ErrorKind::Timeout | ErrorKind::Connect) => {
+                for pause in [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)] {
+                    tokio::time::sleep(pause).await;
+                    at.ctx.listings.forget();
+                    if T::find(at).await?.ours()?.is_some() {
+                        return Ok(None);
+                    }
+                }
+                Err(AwsError { kind: ErrorKind::Conflict, ..error })
+            }
+            result => result.map(Some),
+        }
+    })
+    .await
 }
 
 /// Takes "it is not there" as an answer.

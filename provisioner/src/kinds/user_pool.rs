@@ -4,6 +4,8 @@
 //! what is wanted over it. The second factor has a call of its own. How people sign in is fixed when the pool is
 //! made, and a pool holds people's accounts: it is never made again.
 
+use aws_sdk_cognitoidentityprovider::Config;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::types::{
     AccountRecoverySettingType, AdminCreateUserConfigType, DeletionProtectionType, PasswordPolicyType,
     RecoveryOptionNameType, RecoveryOptionType, SoftwareTokenMfaConfigType, UserPoolMfaType,
@@ -12,7 +14,9 @@ use aws_sdk_cognitoidentityprovider::types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, surplus, tags};
+use super::typed::{
+    At, Found, Seen, Tags, Typed, create_once, gone, lacking, optional, outputs, seen, surplus, tags,
+};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, Policy, retry};
 
@@ -74,29 +78,32 @@ impl Typed for UserPool {
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
         let Some(pool) = look(at).await? else { return Ok(Seen::Missing) };
-        let id = pool.id().ok_or_else(|| lacking("the user pool's id"))?;
-        let attributes = normalise(&pool);
-        if !at.owns(&attributes.tags) {
-            let what = format!("user pool `{}` ({id})", attributes.name);
-            return Ok(Seen::Foreign(at.foreign(&what, &attributes.tags)));
+        let found = found(at.ctx, &pool)?;
+        let tags = &found.attributes.tags;
+        if !at.owns(tags) {
+            let what = format!("user pool `{}` ({})", found.attributes.name, found.id);
+            return Ok(Seen::Foreign(at.foreign(&what, tags)));
         }
-        // The emulator writes the same issuer into its tokens as AWS does.
-        let provider = format!("cognito-idp.{}.amazonaws.com/{id}", at.ctx.clients.region());
-        let issuer = format!("https://{provider}");
-        let arn = pool.arn().unwrap_or_default();
-        let outputs = outputs([("id", id), ("arn", arn), ("name", &attributes.name), ("issuer", &issuer)]);
-        Ok(Seen::Owned(Found { id: id.to_owned(), attributes, outputs }))
+        Ok(Seen::Owned(found))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        if Self::find(at).await?.ours()?.is_none() {
-            create(at.ctx, &want).await?;
-        }
-        let have = seen::<Self>(at).await?;
+        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
+        let have = match there {
+            Some(have) => have,
+            None => match create(at, &want).await? {
+                Some(made) => found(at.ctx, &made)?,
+                None => seen::<Self>(at).await?,
+            },
+        };
         if have.attributes == want {
             return Ok(have);
         }
         let mut set_factor = have.attributes.mfa != want.mfa;
+        if without_mfa(&have.attributes) == without_mfa(&want) {
+            set_mfa(at.ctx, &have.id, want.mfa).await?;
+            return Ok(Found { attributes: want, ..have });
+        }
         if let Some(pool) = look(at).await?
             && without_mfa(&have.attributes) != without_mfa(&want)
         {
@@ -131,6 +138,17 @@ impl Typed for UserPool {
     fn holds_data() -> bool {
         true
     }
+}
+
+fn found(ctx: &Context, pool: &UserPoolType) -> Result<Found<Attributes>, AwsError> {
+    let id = pool.id().ok_or_else(|| lacking("the user pool's id"))?;
+    let attributes = normalise(pool);
+    // The emulator writes the same issuer into its tokens as AWS does.
+    let provider = format!("cognito-idp.{}.amazonaws.com/{id}", ctx.clients.region());
+    let issuer = format!("https://{provider}");
+    let arn = pool.arn().unwrap_or_default();
+    let outputs = outputs([("id", id), ("arn", arn), ("name", &attributes.name), ("issuer", &issuer)]);
+    Ok(Found { id: id.to_owned(), attributes, outputs })
 }
 
 /// The pool of the recorded id, or else the one of this name; ours first, since names of pools are not unique.
@@ -211,10 +229,12 @@ fn password_policy(want: &PasswordPolicy, have: Option<&PasswordPolicyType>) -> 
         .build()
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
+/// Makes the pool; nothing is returned if it came about without an answer.
+async fn create(at: At<'_>, want: &Attributes) -> Result<Option<UserPoolType>, AwsError> {
     let recovery =
         RecoveryOptionType::builder().priority(1).name(RecoveryOptionNameType::VerifiedEmail).build()?;
-    let mut request = ctx
+    let mut request = at
+        .ctx
         .clients
         .cognito()
         .create_user_pool()
@@ -237,7 +257,11 @@ async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
             .auto_verified_attributes(VerifiedAttributeType::Email);
     }
     let what = format!("to make user pool `{}`", want.name);
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
+    let once = Config::builder().retry_config(RetryConfig::disabled());
+    let made = create_once::<UserPool, _, _, _>(at, &what, || async {
+        Ok(request.clone().customize().config_override(once.clone()).send().await?)
+    });
+    made.await?.map(|made| made.user_pool.ok_or_else(|| lacking("the user pool"))).transpose()
 }
 
 /// Sends everything that the pool has, with what is wanted laid over it.

@@ -2,13 +2,15 @@
 //!
 //! An update resets what it does not mention, so it begins with what is there, as with the pool.
 
+use aws_sdk_cognitoidentityprovider::Config;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::types::{
     ExplicitAuthFlowsType, OAuthFlowType, PreventUserExistenceErrorTypes, TimeUnitsType,
     TokenValidityUnitsType, UserPoolClientType,
 };
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Typed, gone, lacking, optional, outputs, seen};
+use super::typed::{At, Found, Seen, Typed, create_once, gone, lacking, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, Policy, retry};
 
@@ -50,16 +52,19 @@ impl Typed for UserPoolClient {
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
         let Some(client) = look(at).await? else { return Ok(Seen::Missing) };
-        let (pool, id) = ids(&client)?;
-        let outputs = outputs([("id", id), ("pool", pool)]);
-        Ok(Seen::Owned(Found { id: format!("{pool}/{id}"), attributes: normalise(&client), outputs }))
+        Ok(Seen::Owned(found(&client)?))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        match look(at).await? {
-            Some(client) if normalise(&client) == want => {}
+        let there = if at.is_new() { None } else { look(at).await? };
+        match there {
+            Some(client) if normalise(&client) == want => return found(&client),
             Some(client) => update(at.ctx, client, &want).await?,
-            None => create(at.ctx, &want).await?,
+            None => {
+                if let Some(client) = create(at, &want).await? {
+                    return found(&client);
+                }
+            }
         }
         seen::<Self>(at).await
     }
@@ -74,6 +79,12 @@ impl Typed for UserPoolClient {
     fn effect(path: &str) -> Effect {
         if path == "pool" { Effect::Replace } else { Effect::Update }
     }
+}
+
+fn found(client: &UserPoolClientType) -> Result<Found<Attributes>, AwsError> {
+    let (pool, id) = ids(client)?;
+    let outputs = outputs([("id", id), ("pool", pool)]);
+    Ok(Found { id: format!("{pool}/{id}"), attributes: normalise(client), outputs })
 }
 
 fn ids(client: &UserPoolClientType) -> Result<(&str, &str), AwsError> {
@@ -181,10 +192,15 @@ macro_rules! settings {
     };
 }
 
-async fn create(ctx: &Context, want: &Attributes) -> Result<(), AwsError> {
-    let request = settings!(ctx.clients.cognito().create_user_pool_client(), want).generate_secret(false);
+/// Makes the client; nothing is returned if it came about without an answer.
+async fn create(at: At<'_>, want: &Attributes) -> Result<Option<UserPoolClientType>, AwsError> {
+    let request = settings!(at.ctx.clients.cognito().create_user_pool_client(), want).generate_secret(false);
     let what = format!("to make client `{}`", want.name);
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
+    let once = Config::builder().retry_config(RetryConfig::disabled());
+    let made = create_once::<UserPoolClient, _, _, _>(at, &what, || async {
+        Ok(request.clone().customize().config_override(once.clone()).send().await?)
+    });
+    made.await?.map(|made| made.user_pool_client.ok_or_else(|| lacking("the client"))).transpose()
 }
 
 async fn update(ctx: &Context, have: UserPoolClientType, want: &Attributes) -> Result<(), AwsError> {

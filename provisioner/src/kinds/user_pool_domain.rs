@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_sdk_cognitoidentityprovider::types::{DomainDescriptionType, DomainStatusType};
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, Seen, Typed, gone, outputs, seen};
+use super::typed::{At, Found, Seen, Typed, gone, outputs};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, Clients, ErrorKind, Policy, retry, wait_until};
+use crate::resource::Outputs;
 
 /// The kind.
 #[derive(Debug)]
@@ -38,26 +39,23 @@ impl Typed for UserPoolDomain {
         if !ours.contains(&Some(pool.as_str())) {
             return Ok(Seen::Foreign(taken(prefix)));
         }
-        let base = base_url(&at.ctx.clients, prefix);
-        let outputs = outputs([
-            ("prefix", prefix),
-            ("baseUrl", &base),
-            ("authorizeUrl", &format!("{base}/oauth2/authorize")),
-            ("tokenUrl", &format!("{base}/oauth2/token")),
-            ("userInfoUrl", &format!("{base}/oauth2/userInfo")),
-        ]);
+        let outputs = outputs_of(&at.ctx.clients, prefix);
         let attributes = Attributes { prefix: prefix.to_owned(), pool };
         Ok(Seen::Owned(Found { id: prefix.to_owned(), attributes, outputs }))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        if Self::find(at).await?.ours()?.is_none() {
+        if at.is_new() || Self::find(at).await?.ours()?.is_none() {
             let request = at.ctx.clients.cognito().create_user_pool_domain();
             let request = request.domain(&want.prefix).user_pool_id(&want.pool);
             let what = format!("to make the sign-in address `{}`", want.prefix);
             match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
+                // By somebody else, unless an earlier attempt of this very call got through.
                 Err(error) if error.kind == ErrorKind::AlreadyExists => {
-                    return Err(AwsError { message: taken(&want.prefix), ..error });
+                    let owner = describe(at.ctx, &want.prefix).await?.and_then(|domain| domain.user_pool_id);
+                    if owner.as_deref() != Some(want.pool.as_str()) {
+                        return Err(AwsError { message: taken(&want.prefix), ..error });
+                    }
                 }
                 result => {
                     result?;
@@ -69,7 +67,11 @@ impl Typed for UserPoolDomain {
             Ok(matches!(status, Some(DomainStatusType::Active)).then_some(()))
         })
         .await?;
-        seen::<Self>(at).await
+        Ok(Found {
+            id: want.prefix.clone(),
+            outputs: outputs_of(&at.ctx.clients, &want.prefix),
+            attributes: want,
+        })
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -92,6 +94,17 @@ impl Typed for UserPoolDomain {
     fn effect(_path: &str) -> Effect {
         Effect::Replace
     }
+}
+
+fn outputs_of(clients: &Clients, prefix: &str) -> Outputs {
+    let base = base_url(clients, prefix);
+    outputs([
+        ("prefix", prefix),
+        ("baseUrl", &base),
+        ("authorizeUrl", &format!("{base}/oauth2/authorize")),
+        ("tokenUrl", &format!("{base}/oauth2/token")),
+        ("userInfoUrl", &format!("{base}/oauth2/userInfo")),
+    ])
 }
 
 fn recorded_pool<'a>(at: At<'a>) -> Option<&'a str> {

@@ -5,9 +5,17 @@
 //! it out takes no further decision.
 
 mod diff;
+mod drift;
+pub mod fingerprint;
+#[cfg(test)]
+mod generated;
+pub mod iam;
 mod lint;
 mod make;
 mod order;
+mod permissions;
+mod protect;
+mod saved;
 mod teardown;
 #[cfg(test)]
 mod tests;
@@ -18,9 +26,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use diff::diff;
+pub use drift::{Drift, Drifted, Found, drift};
 pub use lint::lint;
 pub use make::plan;
 pub use order::PlanError;
+pub use protect::{GroupLoss, Losses, Vanishing, protect, settle_renames, vanishing};
+pub use saved::{Fingerprints, Place, SAVED_VERSION, SavedPlan, SavedPlanError};
 pub use teardown::plan_destroy;
 
 use crate::kinds::{Effect, Recorded};

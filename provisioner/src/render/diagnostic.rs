@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use domain::diagnostic::{Diagnostic, Span};
+use domain::stack::is_secret;
 
 use super::style::Style;
 
@@ -16,11 +17,26 @@ const MOST: usize = 50;
 
 /// All mistakes, the first ones in full; `sources` are the names and texts of the files.
 pub fn diagnostics(all: &[Diagnostic], sources: &[(String, String)], style: Style) -> String {
+    let covered = all.iter().any(is_secret).then(|| without_secrets(all, sources));
+    let sources = covered.as_deref().unwrap_or(sources);
     let mut parts: Vec<String> = all.iter().take(MOST).map(|one| diagnostic(one, sources, style)).collect();
     if all.len() > MOST {
         parts.push(format!("… and {} more", all.len() - MOST));
     }
     parts.join("\n\n")
+}
+
+/// The texts with secrets blackened: what is shown here ends up in logs. Every byte keeps its place.
+fn without_secrets(all: &[Diagnostic], sources: &[(String, String)]) -> Vec<(String, String)> {
+    let cover = |(index, (name, text)): (usize, &(String, String))| {
+        let mut bytes = text.clone().into_bytes();
+        for one in all.iter().filter(|one| is_secret(one) && usize::from(one.span.file) == index) {
+            let hidden = bytes.get_mut(one.span.start..one.span.end).into_iter().flatten();
+            hidden.filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
+        }
+        (name.clone(), String::from_utf8_lossy(&bytes).into_owned())
+    };
+    sources.iter().enumerate().map(cover).collect()
 }
 
 fn diagnostic(diagnostic: &Diagnostic, sources: &[(String, String)], style: Style) -> String {
@@ -99,6 +115,21 @@ mod tests {
           |
         help: did you mean `fields`?
         ");
+    }
+
+    #[test]
+    fn a_secret_is_pointed_at_but_not_shown() {
+        let text = "name: study\ntags: { a: hunter2hunter2, b: c }\n";
+        let secret = Diagnostic {
+            code: Code("FH0125"),
+            message: "a secret".into(),
+            ..mistake(text, "hunter2hunter2")
+        };
+        let below = Diagnostic { message: "wrong".into(), ..mistake(text, "b: c") };
+        let shown =
+            diagnostics(&[secret, below], &[("stack.yaml".to_owned(), text.to_owned())], Style::default());
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(shown.matches("tags: { a: **************, b: c }").count(), 2, "{shown}");
     }
 
     #[test]

@@ -81,6 +81,10 @@ fn talk(event: &Event, style: Style, verbosity: u8) -> Option<String> {
                 seconds(call.duration_ms)
             ))
         }
+        Event::Losses { losses } if losses.is_empty() => "nobody has any data in it".to_owned(),
+        Event::Losses { losses } => {
+            format!("{}\n  {}", style.bold("people would lose for good:"), losses.lines().join("\n  "))
+        }
         Event::Warning { text } => format!("{}: {text}", style.yellow("warning")),
         Event::Job { id, kind, done, of } => {
             let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
@@ -148,6 +152,6 @@ fn done(action: Action) -> &'static str {
     }
 }
 
-fn seconds(ms: u64) -> String {
+pub(super) fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }

@@ -1,16 +1,24 @@
 //! What people and programs see. The [`Printer`] is the only way to stdout and stderr.
 //!
-//! Results go to stdout, talk to stderr. With `--json`, every event is one line of JSON on stdout instead.
+//! Results go to stdout, talk to stderr. With `--json`, every event is one line of JSON on stdout instead; with
+//! `--json-into` the same lines go into a file as well, beside whatever is shown.
 
+mod board;
 pub mod diagnostic;
+#[cfg(test)]
+mod gallery;
 mod human;
 mod live;
+pub mod markdown;
 pub mod plan;
 mod style;
+mod value;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+pub(crate) use board::grouped;
+use serde::Serialize;
 pub use style::Style;
 
 use crate::error::Error;
@@ -48,6 +56,7 @@ pub struct Printer {
     err_style: Style,
     live: Option<Live>,
     interactive: bool,
+    also: Option<Mutex<Box<dyn Write + Send>>>,
 }
 
 impl Printer {
@@ -65,8 +74,9 @@ impl Printer {
             err: Mutex::new(Box::new(std::io::stderr())),
             out_style: Style { colour: out && !plain },
             err_style: Style { colour: err && !plain },
-            live: (human && err && !set("CI")).then(Live::new),
+            live: (human && err && !set("CI")).then(|| Live::new(Style { colour: !plain })),
             interactive: human && err && std::io::stdin().is_terminal(),
+            also: None,
         }
     }
 
@@ -81,12 +91,38 @@ impl Printer {
             err_style: Style::default(),
             live: None,
             interactive: false,
+            also: None,
         }
+    }
+
+    /// Writes what `--json` would print there as well.
+    #[must_use]
+    pub fn also_json(mut self, to: Box<dyn Write + Send>) -> Self {
+        self.also = Some(Mutex::new(to));
+        self
     }
 
     /// How events are shown.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Prints a value that is a command's whole result: as JSON for programs, as text otherwise.
+    pub fn document<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) {
+        let line = serde_json::to_string(value).unwrap_or_default();
+        self.json_line(&line);
+        match self.format {
+            Format::Json => self.result(&format!("{line}\n")),
+            Format::Human => self.result(&text()),
+        }
+    }
+
+    fn json_line(&self, line: &str) {
+        if let Some(also) = &self.also {
+            let mut also = also.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = writeln!(also, "{line}");
+            let _ = also.flush();
+        }
     }
 
     /// Prints a result as it is.
@@ -130,27 +166,41 @@ impl Printer {
     /// Tells of a failure, with its place in the file where there is one.
     pub fn error(&self, error: &Error) {
         if let Error::Configuration { sources, diagnostics } = error {
-            if self.format == Format::Human {
-                self.talk(&format!("{}\n", diagnostic::diagnostics(diagnostics, sources, self.err_style)));
-                self.talk(&format!("{}: {error}", self.err_style.red("error")));
-                return;
-            }
             for one in diagnostics {
                 let file =
                     sources.get(usize::from(one.span.file)).map(|(name, _)| name.clone()).unwrap_or_default();
                 self.event(Event::Diagnostic { file, diagnostic: one.clone() });
+            }
+            if self.format == Format::Human {
+                // All of them at once, with the lines that they are about, instead of one by one.
+                self.line_of(&Event::Error(error.report()));
+                self.talk(&format!("{}\n", diagnostic::diagnostics(diagnostics, sources, self.err_style)));
+                self.talk(&format!("{}: {error}", self.err_style.red("error")));
+                return;
             }
         }
         self.event(Event::Error(error.report()));
     }
 }
 
+impl Printer {
+    /// An event for programs, where they are told of it.
+    fn line_of(&self, event: &Event) {
+        if self.format == Format::Human && self.also.is_none() {
+            return;
+        }
+        let Ok(line) = serde_json::to_string(event) else { return };
+        self.json_line(&line);
+        if self.format == Format::Json {
+            self.result(&format!("{line}\n"));
+        }
+    }
+}
+
 impl Sink for Printer {
     fn event(&self, event: Event) {
+        self.line_of(&event);
         if self.format == Format::Json {
-            if let Ok(line) = serde_json::to_string(&event) {
-                self.result(&format!("{line}\n"));
-            }
             return;
         }
         if let Some(live) = &self.live {

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::style::Style;
+use super::value::{one, pair};
+use crate::error::count;
 use crate::kinds::Effect;
 use crate::plan::{Action, Change, Node, Plan, Purpose};
 
@@ -23,10 +25,43 @@ pub fn plan(plan: &Plan, style: Style, attributes: bool) -> String {
         return text;
     }
     let _ = writeln!(text, "{}\n", style.bold(&format!("plan for `{}`: {}", plan.stack, counts(plan))));
-    for node in plan.nodes.iter().filter(|node| node.action != Action::NoOp) {
+    for node in plan.nodes.iter().filter(|node| node.action != Action::NoOp && !is_drift_alone(node)) {
         of_node(&mut text, node, style, attributes);
     }
+    drift(&mut text, plan, style);
     text
+}
+
+/// What was changed elsewhere, apart from what the file changes.
+fn drift(text: &mut String, plan: &Plan, style: Style) {
+    let drifted: Vec<&Node> = plan.nodes.iter().filter(|node| drifted(node).next().is_some()).collect();
+    if drifted.is_empty() {
+        return;
+    }
+    let was = if drifted.len() == 1 { "was" } else { "were" };
+    let what = format!(
+        "drift: {} {was} changed outside of the file, and would be set back",
+        count(drifted.len(), "resource")
+    );
+    let gap = if text.ends_with("\n\n") { "" } else { "\n" };
+    let _ = writeln!(text, "{gap}{}\n", style.yellow(&what));
+    for node in drifted {
+        let _ = writeln!(text, "  {}", style.yellow(&format!("~ {}", node.address)));
+        for change in self::drifted(node) {
+            let _ = writeln!(text, "{}", of_change(change, node.action, style));
+        }
+    }
+}
+
+/// The changes that set back what somebody did elsewhere. What would be made again or is refused is told as one.
+pub(super) fn drifted(node: &Node) -> impl Iterator<Item = &Change> {
+    let apart = node.action == Action::Update;
+    node.changes.iter().filter(move |change| apart && change.drift)
+}
+
+/// Whether nothing about a resource comes from the file.
+pub(super) fn is_drift_alone(node: &Node) -> bool {
+    drifted(node).next().is_some() && node.reason.is_none() && node.changes.iter().all(|change| change.drift)
 }
 
 /// `12 to create, 1 to delete`.
@@ -62,24 +97,26 @@ fn of_node(text: &mut String, node: &Node, style: Style, attributes: bool) {
     if node.action == Action::Create && !attributes {
         return;
     }
-    for change in &node.changes {
+    for change in node.changes.iter().filter(|change| node.action != Action::Update || !change.drift) {
         let _ = writeln!(text, "{}", of_change(change, node.action, style));
     }
 }
 
 fn of_change(change: &Change, action: Action, style: Style) -> String {
-    let after = if change.known_after_apply {
-        style.dim("(known after apply)")
-    } else {
-        change.after.as_ref().map_or_else(|| style.dim("(none)"), show)
+    let show = |value: &Option<Value>| {
+        value.as_ref().map_or_else(|| style.dim("(none)"), |value| one(value, LONGEST))
+    };
+    let (before, after) = match (&change.before, &change.after) {
+        (before, _) if change.known_after_apply => (show(before), style.dim("(known after apply)")),
+        (Some(before), Some(after)) => pair(before, after, LONGEST),
+        (before, after) => (show(before), show(after)),
     };
     if action == Action::Create {
         return format!("      {}: {after}", change.path);
     }
-    let before = change.before.as_ref().map_or_else(|| style.dim("(none)"), show);
     let mut line = format!("      {}: {before} → {after}", change.path);
-    if change.drift {
-        line.push_str(&style.yellow("  drift: changed outside of the file, and set back"));
+    if change.drift && action != Action::Update {
+        line.push_str(&style.yellow("  drift: changed outside of the file"));
     }
     match change.effect {
         Effect::Update => {}
@@ -89,25 +126,20 @@ fn of_change(change: &Change, action: Action, style: Style) -> String {
     line
 }
 
-/// A value on one line, cut if it is long.
-fn show(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        return text;
-    }
-    let cut: String = text.chars().take(LONGEST).collect();
-    format!("{cut}…")
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::kinds::Recorded;
     use crate::plan::VERSION;
     use crate::resource::{Address, Outputs};
     use serde_json::json;
 
-    fn node(address: &str, action: Action, reason: Option<&str>, changes: Vec<Change>) -> Node {
+    pub(in crate::render) fn node(
+        address: &str,
+        action: Action,
+        reason: Option<&str>,
+        changes: Vec<Change>,
+    ) -> Node {
         let address = Address::try_from(address.to_owned()).unwrap();
         Node {
             prior: Some(Recorded {
@@ -126,7 +158,7 @@ mod tests {
         }
     }
 
-    fn change(path: &str, before: Option<Value>, after: Option<Value>) -> Change {
+    pub(in crate::render) fn change(path: &str, before: Option<Value>, after: Option<Value>) -> Change {
         Change {
             path: path.into(),
             before,
@@ -137,7 +169,7 @@ mod tests {
         }
     }
 
-    fn of(purpose: Purpose, nodes: Vec<Node>) -> Plan {
+    pub(in crate::render) fn of(purpose: Purpose, nodes: Vec<Node>) -> Plan {
         Plan { version: VERSION, stack: "study".into(), purpose, nodes }
     }
 
@@ -194,13 +226,31 @@ mod tests {
 
           ~ function.api
               memory: 128 → 256
-              tags/team: (none) → "data"  drift: changed outside of the file, and set back
               policy: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… → "short"
           ± mapping.replicator
               source: "arn:old" → (known after apply)  forces a replacement
           - queue.old  (the file no longer has it)
           ✗ table.data  (making it again would lose the data it holds)
               keys/hash: "pk" → "id"  would lose data
+
+        drift: 1 resource was changed outside of the file, and would be set back
+
+          ~ function.api
+              tags/team: (none) → "data"
+        "#);
+    }
+
+    #[test]
+    fn drift_alone_is_told_as_such() {
+        let drift = Change { drift: true, ..change("tags/team", Some(json!("x")), Some(json!("data"))) };
+        let plan_ = of(Purpose::Apply, vec![node("function.api", Action::Update, None, vec![drift])]);
+        insta::assert_snapshot!(plan(&plan_, Style::default(), false), @r#"
+        plan for `study`: 1 to change
+
+        drift: 1 resource was changed outside of the file, and would be set back
+
+          ~ function.api
+              tags/team: "x" → "data"
         "#);
     }
 

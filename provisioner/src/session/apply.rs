@@ -1,5 +1,6 @@
 //! Brings a stack to what its file says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Options, Seen, Session, control, next_steps, outputs_of};
@@ -8,8 +9,8 @@ use crate::error::{Error, Refusal};
 use crate::event::{Event, Summary};
 use crate::kinds::{Observed, Recorded};
 use crate::local::Running;
-use crate::plan::{Action, Plan};
-use crate::resource::{Outputs, Resource, resolve};
+use crate::plan::{Action, Change, Plan, SavedPlan};
+use crate::resource::{Address, Outputs, Resource, resolve};
 use crate::state::{Entry, JournalLine, Lease, RowChange, Run, Status, Write, now};
 
 /// Asks whether a plan may be carried out.
@@ -40,10 +41,58 @@ pub struct Applied {
 /// # Errors
 /// See [`Error`]. What was done until then is recorded, and the next call goes on from there.
 pub async fn apply(options: &Options, approval: &Approval) -> Result<Applied, Error> {
-    let session = Session::open(options).await?;
+    carry_out(Session::open(options).await?, Basis::Made(approval)).await
+}
+
+/// What an apply goes by.
+#[derive(Clone, Copy)]
+pub(super) enum Basis<'a> {
+    /// The plan that it makes itself.
+    Made(&'a Approval),
+    /// One that was saved, and agreed to by being given.
+    Saved(&'a SavedPlan),
+}
+
+impl Basis<'_> {
+    /// Refuses to go on if what was agreed to is not what would be done now. `made` is what this run made to begin with.
+    fn check(
+        self,
+        session: &Session,
+        desired: &[Resource],
+        (seen, shown): (&Seen, Option<&Plan>),
+        made: bool,
+    ) -> Result<(), Error> {
+        let control = control();
+        match (self, shown) {
+            (Self::Saved(saved), _) => session.check_fresh(saved, desired, seen, made.then_some(&control)),
+            (Self::Made(Approval::Ask(_)), Some(shown)) if !shown.same_work(&seen.plan, &[control]) => {
+                Err(Error::Stale { changed: differences(shown, &seen.plan) })
+            }
+            (Self::Made(_), _) => Ok(()),
+        }
+    }
+
+    /// The plan to carry out.
+    fn plan(self, desired: &[Resource], seen: &Seen, made: bool) -> Plan {
+        let Self::Saved(saved) = self else { return seen.plan.clone() };
+        let mut plan = saved.plan_here(desired);
+        // The table for the state was made a moment ago, as the plan says.
+        if let (true, Some(now)) = (made, seen.plan.node(&control())) {
+            plan.nodes
+                .iter_mut()
+                .filter(|node| node.address == now.address)
+                .for_each(|node| *node = now.clone());
+        }
+        plan
+    }
+}
+
+pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Applied, Error> {
+    let options = session.options.clone();
     let desired = session.desired().await?;
     options.step("reading what is there");
     let seen = session.plan(&desired).await?;
+    basis.check(&session, &desired, (&seen, None), false)?;
     options.events.event(Event::Plan { plan: Arc::new(seen.plan.clone()) });
     refuse(&seen.plan)?;
     if seen.plan.is_empty() {
@@ -51,14 +100,13 @@ pub async fn apply(options: &Options, approval: &Approval) -> Result<Applied, Er
         let unchanged = Summary { unchanged: seen.plan.nodes.len(), ..Summary::default() };
         return Ok(finish(session, outputs, unchanged));
     }
-    if let Approval::Ask(ask) = approval {
+    if let Basis::Made(Approval::Ask(ask)) = basis {
         ask(&seen.plan)?;
     }
     calm(&options.interrupt, &seen.plan)?;
     let made = ensure_control(&session, &desired, &seen).await?;
-    let lease = session.lock().await?;
-    let shown = matches!(approval, Approval::Ask(_)).then_some(&seen.plan);
-    let done = under_lock(&session, &desired, &lease, shown, made).await;
+    let lease = session.lock_after(&seen, made.is_some()).await?;
+    let done = under_lock(&session, &desired, &lease, (basis, &seen.plan), made).await;
     let released = lease.release().await;
     let (execution, mut summary, observed) = done?;
     released?;
@@ -72,14 +120,14 @@ pub async fn apply(options: &Options, approval: &Approval) -> Result<Applied, Er
     Ok(finish(session, outputs, summary))
 }
 
-type Observations = std::collections::BTreeMap<crate::resource::Address, crate::kinds::Read>;
+type Observations = BTreeMap<Address, crate::kinds::Read>;
 
 /// Looks again, now that nobody else changes anything, and does it.
 async fn under_lock(
     session: &Session,
     desired: &[Resource],
     lease: &Lease,
-    shown: Option<&Plan>,
+    (basis, shown): (Basis<'_>, &Plan),
     made: Option<Observed>,
 ) -> Result<(Execution, Summary, Observations), Error> {
     let begun = now();
@@ -88,10 +136,8 @@ async fn under_lock(
     }
     let seen = session.plan(desired).await?;
     refuse(&seen.plan)?;
-    if let Some(shown) = shown.filter(|shown| !shown.same_work(&seen.plan, &[control()])) {
-        return Err(Error::Stale { changed: differences(shown, &seen.plan) });
-    }
-    let execution = run(session, lease, &seen.plan).await;
+    basis.check(session, desired, (&seen, Some(shown)), made.is_some())?;
+    let execution = run(session, lease, &basis.plan(desired, &seen, made.is_some())).await;
     let mut summary = execution.summary();
     if made.is_some() {
         summary.created += 1;
@@ -170,7 +216,7 @@ pub(super) async fn ensure_control(
     made.map(Some)
 }
 
-async fn record_control(
+pub(super) async fn record_control(
     session: &Session,
     desired: &[Resource],
     token: u64,
@@ -210,17 +256,29 @@ pub(super) fn calm(interrupt: &Interrupt, plan: &Plan) -> Result<(), Error> {
     if interrupt.urgency() == Urgency::Calm { Ok(()) } else { Err(Error::Interrupted { open }) }
 }
 
+/// What would be done now and was not shown, or the other way round, by resource and attribute.
 fn differences(shown: &Plan, current: &Plan) -> Vec<String> {
-    let work = |plan: &Plan| -> std::collections::BTreeMap<_, _> {
+    let work = |plan: &Plan| -> BTreeMap<Address, (Action, Vec<Change>)> {
         let nodes = plan.nodes.iter().filter(|node| node.address != control());
         nodes.map(|node| (node.address.clone(), (node.action, node.changes.clone()))).collect()
     };
     let (before, after) = (work(shown), work(current));
-    let mut changed: Vec<_> =
+    let changed: BTreeSet<&Address> =
         before.keys().chain(after.keys()).filter(|a| before.get(a) != after.get(a)).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    changed.into_iter().map(|address| format!("`{address}`")).collect()
+    let none = (Action::NoOp, Vec::new());
+    let words = |address: &Address| -> Vec<String> {
+        let (_, one) = before.get(address).unwrap_or(&none);
+        let (_, other) = after.get(address).unwrap_or(&none);
+        let only = |a: &[Change], b: &[Change]| -> Vec<String> {
+            a.iter().filter(|change| !b.contains(change)).map(|change| change.path.clone()).collect()
+        };
+        let paths: BTreeSet<String> = only(one, other).into_iter().chain(only(other, one)).collect();
+        match paths.is_empty() {
+            true => vec![format!("`{address}`")],
+            false => paths.iter().map(|path| format!("`{path}` of `{address}`")).collect(),
+        }
+    };
+    changed.into_iter().flat_map(words).collect()
 }
 
 fn finish(session: Session, outputs: Outputs, summary: Summary) -> Applied {

@@ -38,11 +38,13 @@ pub async fn destroy(options: &Options, approval: &Approval) -> Result<Summary, 
         return Ok(summary);
     }
     if let Approval::Ask(ask) = approval {
+        let losses = super::losses::of_stack(&session).await?;
+        options.events.event(Event::Losses { losses });
         ask(&seen.plan)?;
     }
     calm(&options.interrupt, &seen.plan)?;
-    ensure_control(&session, &desired, &seen).await?;
-    let lease = session.lock().await?;
+    let made = ensure_control(&session, &desired, &seen).await?;
+    let lease = session.lock_after(&seen, made.is_some()).await?;
     let done = under_lock(&session, &desired, &lease).await;
     let released = lease.release().await;
     let (mut summary, result) = done?;

@@ -1,9 +1,12 @@
 //! One command's view of a stack: its file, its account, its state, and what it wants to be there.
 
+mod adopt;
 mod apply;
 mod destroy;
+mod losses;
 mod outputs;
 mod reconcile;
+mod saved;
 mod source;
 pub(crate) mod wanted;
 
@@ -15,21 +18,23 @@ use std::time::Instant;
 
 use domain::stack::Stack;
 
+pub use adopt::{Adoption, Origin, adopt, adoptable, rebuild};
 pub use apply::{Applied, Approval, apply};
 pub use destroy::{destroy, losses};
 pub use outputs::{next_steps, outputs_of, recorded_outputs};
 pub use reconcile::{Reconciled, begin_era, data_plane, reconcile};
-pub use source::load;
+pub use saved::{apply_saved, read_saved, write_saved};
+pub use source::{load, load_with};
 
-use crate::aws::{CallEvent, Clients, ConnectOptions, Observer};
+use crate::aws::{CallEvent, Clients, ConnectOptions, Network, Observer};
 use crate::engine::{AwsWorld, CONCURRENCY, Engine, Interrupt, Wanted, World, read_all};
 use crate::error::Error;
 use crate::event::{Event, Events, Silent, Summary};
-use crate::kinds::{Context, Read};
+use crate::kinds::{Context, Listings, Read};
 use crate::local::{self, LocalOptions, Running};
-use crate::plan::{Plan, plan, plan_destroy};
+use crate::plan::{Drift, Losses, Plan, drift, plan, plan_destroy, protect, settle_renames, vanishing};
 use crate::resource::{Address, Resource};
-use crate::state::{DynamoState, Entry, Lease, LeaseTimes, Owner, Snapshot, StateStore};
+use crate::state::{self, DynamoState, Entry, Lease, LeaseTimes, Owner, Snapshot, StateStore};
 
 /// Where a stack runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -48,6 +53,8 @@ pub struct Options {
     pub file: PathBuf,
     /// The environment whose overlay is laid over it.
     pub env: Option<String>,
+    /// Values of the variables that the file declares.
+    pub vars: BTreeMap<String, String>,
     /// Where the stack runs.
     pub target: Target,
     /// Another region than the file's.
@@ -56,6 +63,10 @@ pub struct Options {
     pub profile: Option<String>,
     /// Which emulator; the project's own if none.
     pub local: Option<LocalOptions>,
+    /// What calls are sent through; the network if none.
+    pub network: Option<Network>,
+    /// Where functions lie ready, so that none are built.
+    pub functions: Option<PathBuf>,
     /// Who is told.
     pub events: Events,
     /// When to stop.
@@ -72,10 +83,13 @@ impl Options {
         Self {
             file: file.into(),
             env: None,
+            vars: BTreeMap::new(),
             target,
             region: None,
             profile: None,
             local: None,
+            network: None,
+            functions: None,
             events: Arc::new(Silent),
             interrupt: Interrupt::never(),
             concurrency: CONCURRENCY,
@@ -139,6 +153,8 @@ pub struct Seen {
     pub observed: BTreeMap<Address, Read>,
     /// What is to be done.
     pub plan: Plan,
+    /// What that would take away for good.
+    pub losses: Losses,
 }
 
 impl Session {
@@ -148,7 +164,7 @@ impl Session {
     /// If the configuration is wrong, there are no credentials, or the emulator does not run.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let started = Instant::now();
-        let stack = load(&options.file, options.env.as_deref())?;
+        let stack = load_with(options)?;
         let events = options.events.clone();
         let emulator = match options.target {
             Target::Aws => None,
@@ -162,13 +178,20 @@ impl Session {
             region: options.region.clone().unwrap_or_else(|| stack.region.clone()),
             profile: options.profile.clone(),
             endpoint: emulator.as_ref().map(|emulator| emulator.endpoint.clone()),
+            network: options.network.clone(),
             observer: Some(observer(calls.clone(), options.events.clone())),
             ..ConnectOptions::default()
         })
         .await?;
         let account = if clients.is_local() { local::ACCOUNT.to_owned() } else { clients.account().await? };
         let name = stack.name.to_string();
-        let context = Context { clients: clients.clone(), stack: name.clone(), tags: wanted::tags(&stack) };
+        let context = Context {
+            clients: clients.clone(),
+            stack: name.clone(),
+            tags: wanted::tags(&stack),
+            adopting: false,
+            listings: Listings::default(),
+        };
         let state = DynamoState::new(clients.dynamodb().clone(), format!("{name}-control"));
         Ok(Self {
             options: options.clone(),
@@ -202,8 +225,12 @@ impl Session {
     /// If something cannot be read.
     pub async fn plan(&self, desired: &[Resource]) -> Result<Seen, Error> {
         let (snapshot, observed) = self.look(desired).await?;
-        let plan = plan(self.name(), desired, &observed, &snapshot.entries, self.world.as_ref())?;
-        Ok(Seen { snapshot, observed, plan })
+        let mut plan = plan(self.name(), desired, &observed, &snapshot.entries, self.world.as_ref())?;
+        settle_renames(&mut plan, &snapshot.entries);
+        let gone = vanishing(&plan);
+        let losses = losses::of_vanishing(self, &gone).await?;
+        protect(&mut plan, &gone, &self.stack.removed, &losses);
+        Ok(Seen { snapshot, observed, plan, losses })
     }
 
     /// Reads what is there and plans to delete it all.
@@ -213,7 +240,17 @@ impl Session {
     pub async fn plan_destroy(&self, desired: &[Resource]) -> Result<Seen, Error> {
         let (snapshot, observed) = self.look(desired).await?;
         let plan = plan_destroy(self.name(), desired, &observed, &snapshot.entries)?;
-        Ok(Seen { snapshot, observed, plan })
+        Ok(Seen { snapshot, observed, plan, losses: Losses::default() })
+    }
+
+    /// What somebody changed behind the stack's back; the file plays no part in it.
+    ///
+    /// # Errors
+    /// If there is no state, or something cannot be read.
+    pub async fn drift(&self) -> Result<Vec<Drift>, Error> {
+        let entries = self.entries().await?;
+        let observed = read_all(self.world.as_ref(), Wanted::all(&[], &entries)).await?;
+        Ok(drift(&observed, &entries, self.world.as_ref()))
     }
 
     async fn look(&self, desired: &[Resource]) -> Result<(Snapshot, BTreeMap<Address, Read>), Error> {
@@ -235,8 +272,20 @@ impl Session {
 
     /// Takes the stack's lock.
     async fn lock(&self) -> Result<Lease, Error> {
+        self.lock_above(0).await
+    }
+
+    /// Takes the lock after looking. If the state was made anew while the stack is there, it was lost, and fencing tokens
+    /// must go on above all that were ever given: whoever held a lock in the lost state may still be writing.
+    async fn lock_after(&self, seen: &Seen, made: bool) -> Result<Lease, Error> {
+        let there = seen.observed.values().any(|read| matches!(read, Read::Owned(_)));
+        self.lock_above(if made && there { adopt::above_all(state::now()) } else { 0 }).await
+    }
+
+    /// Takes the lock, with a fencing token greater than that.
+    async fn lock_above(&self, floor: u64) -> Result<Lease, Error> {
         let times = LeaseTimes { one_machine: self.clients.is_local(), ..self.options.lease };
-        let lease = Lease::acquire(self.state.clone(), Owner::current(), times).await?;
+        let lease = Lease::acquire_above(self.state.clone(), Owner::current(), times, floor).await?;
         if let Some(before) = &lease.taken_over {
             let who = crate::error::holder(&before.owner);
             let text = format!("took over the lock of {who}, who was last alive at {}", before.heartbeat);

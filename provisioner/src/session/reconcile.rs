@@ -28,7 +28,7 @@ const OVER: Duration = Duration::from_secs(2);
 /// What a comparison of everything found.
 pub type Reconciled = Counts;
 
-fn store_of(session: &Session) -> Store {
+pub(super) fn store_of(session: &Session) -> Store {
     Store::new(session.clients.dynamodb().clone(), Tables::of_stack(session.name()))
 }
 

@@ -1,10 +1,12 @@
 //! Reads the stack's file and its overlay.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::diagnostic::Diagnostic;
-use domain::stack::{self, Source, Stack};
+use domain::stack::{self, Source, Stack, Values};
 
+use super::Options;
 use crate::error::Error;
 
 /// Reads and checks a stack; `env` names the overlay `stack.ENV.yaml` beside `stack.yaml`.
@@ -12,15 +14,36 @@ use crate::error::Error;
 /// # Errors
 /// If a file cannot be read, or with everything that is wrong with the configuration.
 pub fn load(file: &Path, env: Option<&str>) -> Result<Stack, Error> {
+    read_all(file, env, &BTreeMap::new())
+}
+
+/// Reads and checks the stack that a command is about, with the values given to its variables.
+///
+/// # Errors
+/// If a file cannot be read, or with everything that is wrong with the configuration.
+pub fn load_with(options: &Options) -> Result<Stack, Error> {
+    read_all(&options.file, options.env.as_deref(), &options.vars)
+}
+
+fn read_all(file: &Path, env: Option<&str>, vars: &BTreeMap<String, String>) -> Result<Stack, Error> {
     let base = read(file, 0)?;
     let overlay = env.map(|env| read(&overlay_path(file, env), 1)).transpose()?;
-    let variables = |name: &str| std::env::var(name).ok();
+    let shell = |name: &str| std::env::var(name).ok();
     let over = overlay.as_ref().map(|(name, text)| Source { name, text });
-    let checked = stack::parse_with_overlay(Source { name: &base.0, text: &base.1 }, over, &variables);
+    let checked = stack::parse_with(
+        Source { name: &base.0, text: &base.1 },
+        over,
+        Values { shell: &shell, given: vars },
+    );
     checked.map_err(|diagnostics| Error::Configuration {
         sources: std::iter::once(base).chain(overlay).collect(),
         diagnostics,
     })
+}
+
+/// The files that a stack is read from.
+pub(super) fn files(file: &Path, env: Option<&str>) -> Vec<PathBuf> {
+    std::iter::once(file.to_owned()).chain(env.map(|env| overlay_path(file, env))).collect()
 }
 
 /// `stack.yaml` and `prod` give `stack.prod.yaml`.

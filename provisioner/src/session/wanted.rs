@@ -60,6 +60,9 @@ pub(super) fn options(session: &Session, code: BTreeMap<String, Code>) -> Desire
 async fn artefacts(session: &Session) -> Result<Vec<Artefact>, Error> {
     let events = session.options.events.clone();
     let progress = move |text: &str| events.event(Event::Step { text: text.to_owned() });
+    if let Some(ready) = &session.options.functions {
+        return Ok(package::prebuilt(ready)?);
+    }
     let project = session.options.project_dir();
     let out = std::path::absolute(project.join(".freehold").join("functions"))
         .map_err(|source| Error::File { path: project.clone(), source })?;
@@ -87,7 +90,7 @@ pub(crate) async fn for_aws(
 }
 
 /// The table that the state is kept in. It is a resource like others, but made before the lock can be taken.
-fn control_table(stack: &Stack) -> Resource {
+pub(crate) fn control_table(stack: &Stack) -> Resource {
     let address = control();
     let mut tags = tags(stack);
     tags.insert("freehold:resource".to_owned(), address.to_string());

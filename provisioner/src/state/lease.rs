@@ -54,6 +54,19 @@ impl Lease {
         owner: Owner,
         times: LeaseTimes,
     ) -> Result<Self, StateError> {
+        Self::acquire_above(store, owner, times, 0).await
+    }
+
+    /// Takes the lock with a token that is greater than `floor`, for a state that was lost and began anew.
+    ///
+    /// # Errors
+    /// [`StateError::Held`] if somebody else holds it.
+    pub async fn acquire_above(
+        store: Arc<dyn StateStore>,
+        owner: Owner,
+        times: LeaseTimes,
+        floor: u64,
+    ) -> Result<Self, StateError> {
         let before = store.lock().await?;
         let at = now();
         if let Some(held) =
@@ -62,7 +75,7 @@ impl Lease {
             return Err(StateError::Held(Box::new(held.clone())));
         }
         let lock = Lock {
-            token: before.as_ref().map_or(0, |lock| lock.token) + 1,
+            token: before.as_ref().map_or(0, |lock| lock.token).max(floor) + 1,
             owner,
             acquired: at,
             heartbeat: at,
@@ -70,9 +83,12 @@ impl Lease {
             released: false,
         };
         if !store.swap_lock(before.as_ref(), &lock).await? {
-            // Somebody was faster between our look and our write.
+            // Somebody was faster between our look and our write, unless it was an earlier attempt of this very write
+            // whose answer was lost.
             let winner = store.lock().await?.unwrap_or_else(|| lock.clone());
-            return Err(StateError::Held(Box::new(winner)));
+            if winner.owner.id != lock.owner.id {
+                return Err(StateError::Held(Box::new(winner)));
+            }
         }
         let token = lock.token;
         let taken_over = before.filter(|lock| !lock.released);
@@ -114,6 +130,23 @@ impl Lease {
             _ => Ok(()),
         }
     }
+}
+
+/// Takes a lock away from whoever holds it, and gives the row as it is now; none if they gave it back, or lost it, by
+/// themselves. A heartbeat in between changes nothing: it is the same holder's.
+///
+/// # Errors
+/// Those of the store.
+pub async fn take_away(store: &dyn StateStore, lock: &Lock) -> Result<Option<Lock>, StateError> {
+    let mut current = Some(lock.clone());
+    while let Some(held) = current.filter(|held| held.token == lock.token && !held.released) {
+        let released = Lock { released: true, ..held.clone() };
+        if store.swap_lock(Some(&held), &released).await? {
+            return Ok(Some(released));
+        }
+        current = store.lock().await?;
+    }
+    Ok(None)
 }
 
 impl Drop for Lease {
@@ -161,6 +194,9 @@ fn is_dead(owner: &Owner) -> bool {
     processes.join("self").exists() && !processes.join(owner.pid.to_string()).exists()
 }
 
+/// Variables that hold the address of a CI run: GitLab's, Jenkins's, CircleCI's, Buildkite's.
+const RUN_URLS: [&str; 4] = ["CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL"];
+
 impl Owner {
     /// This process.
     pub fn current() -> Self {
@@ -175,7 +211,7 @@ impl Owner {
                 (Some(server), Some(repository), Some(run)) => {
                     Some(format!("{server}/{repository}/actions/runs/{run}"))
                 }
-                _ => variable("CI_JOB_URL").or_else(|| variable("BUILD_URL")),
+                _ => RUN_URLS.into_iter().find_map(variable),
             };
         Self {
             user: variable("USER")

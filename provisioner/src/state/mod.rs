@@ -7,6 +7,8 @@
 //! the lock, because transactions that all check one lock row would conflict with each other and with its heartbeat.
 
 mod dynamo;
+#[cfg(test)]
+mod golden;
 mod lease;
 mod memory;
 mod rows;
@@ -20,7 +22,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use dynamo::DynamoState;
-pub use lease::{Lease, LeaseTimes};
+pub use lease::{Lease, LeaseTimes, take_away};
 pub use memory::MemoryState;
 
 use crate::aws::{AwsError, ErrorKind};

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{Entry, JournalLine, Lock, Run, StateError, VERSION};
 use crate::resource::Address;
@@ -82,7 +83,19 @@ pub(super) fn lock_row(lock: &Lock) -> Result<Row, StateError> {
     Ok(row)
 }
 
-/// Reads a row's document.
+/// How a document of one version becomes one of the next.
+type Upgrade = fn(Value) -> Result<Value, String>;
+
+/// The step from version 1 to 2 comes first, and so on. A new version is a step here and a golden file beside this one.
+pub(super) const UPGRADES: &[Upgrade] = &[];
+
+/// A document as the newest version has it.
+pub(super) fn upgraded(steps: &[Upgrade], version: u32, document: Value) -> Result<Value, String> {
+    let done = usize::try_from(version.saturating_sub(1)).unwrap_or(usize::MAX);
+    steps.iter().skip(done).try_fold(document, |document, step| step(document))
+}
+
+/// Reads a row's document, whatever version wrote it.
 pub(super) fn document<T: DeserializeOwned>(row: &Row) -> Result<T, StateError> {
     let part = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
     let unreadable =
@@ -91,6 +104,12 @@ pub(super) fn document<T: DeserializeOwned>(row: &Row) -> Result<T, StateError> 
     match version {
         Some(VERSION) => {
             serde_json::from_str(part("document")).map_err(|error| unreadable(error.to_string()))
+        }
+        Some(version) if (1..VERSION).contains(&version) => {
+            let old =
+                serde_json::from_str(part("document")).map_err(|error| unreadable(error.to_string()))?;
+            let new = upgraded(UPGRADES, version, old).map_err(unreadable)?;
+            serde_json::from_value(new).map_err(|error| unreadable(error.to_string()))
         }
         Some(version) => {
             Err(unreadable(format!("it has version {version}, and this program knows version {VERSION}")))

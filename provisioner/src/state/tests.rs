@@ -101,6 +101,41 @@ async fn an_expired_lease_is_taken_over_and_its_holder_learns_of_it() {
 }
 
 #[tokio::test]
+async fn a_state_that_began_anew_fences_off_whoever_held_a_lock_in_the_lost_one() {
+    let store: Arc<dyn StateStore> = Arc::new(MemoryState::default());
+    let anew =
+        Lease::acquire_above(store.clone(), Owner::current(), LeaseTimes::default(), 1_000).await.unwrap();
+    assert_eq!(anew.token(), 1_001);
+    store.write(anew.token(), &put("a", anew.token())).await.unwrap();
+    assert!(matches!(store.write(57, &put("a", 57)).await, Err(StateError::Lost)));
+    anew.release().await.unwrap();
+    assert_eq!(take(&store, LeaseTimes::default()).await.unwrap().token(), 1_002);
+}
+
+#[tokio::test]
+async fn a_broken_lock_is_free_at_once_and_whoever_held_it_learns_of_it_and_writes_no_more() {
+    let store: Arc<dyn StateStore> = Arc::new(MemoryState::default());
+    let times = LeaseTimes {
+        lease: Duration::from_secs(600),
+        heartbeat: Duration::from_millis(5),
+        ..LeaseTimes::default()
+    };
+    let hangs = take(&store, times).await.unwrap();
+    // What was seen before the last heartbeats is enough to know whose lock it is.
+    let seen = hangs.held().await;
+    while hangs.held().await.heartbeat == seen.heartbeat {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(take_away(store.as_ref(), &seen).await.unwrap().is_some_and(|lock| lock.released));
+    let next = take(&store, LeaseTimes::default()).await.unwrap();
+    assert!(next.token() > hangs.token());
+    store.write(next.token(), &put("a", next.token())).await.unwrap();
+    assert!(hangs.lost().wait_for(|lost| *lost).await.is_ok());
+    assert!(matches!(store.write(hangs.token(), &put("a", hangs.token())).await, Err(StateError::Lost)));
+    assert_eq!(take_away(store.as_ref(), &seen).await.unwrap(), None, "the successor's lock is left alone");
+}
+
+#[tokio::test]
 async fn on_one_machine_the_lock_of_a_dead_process_is_taken_over_at_once() {
     let store: Arc<dyn StateStore> = Arc::new(MemoryState::default());
     let dead = Owner { pid: u32::MAX, ..Owner::current() };

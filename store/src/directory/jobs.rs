@@ -243,6 +243,33 @@ impl Store {
         rows.iter().map(Job::read).collect()
     }
 
+    /// Jobs of all groups, as far as so many pages of the directory hold them; and whether those were all pages. Rows that
+    /// another version wrote and this one cannot read are left out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn all_jobs(&self, pages: usize) -> Result<(Vec<Job>, bool)> {
+        let (mut jobs, mut after) = (Vec::new(), None);
+        for _ in 0..pages {
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.tables.directory)
+                .filter_expression("begins_with(sk, :job)")
+                .expression_attribute_values(":job", attr::text("JOB#"))
+                .set_exclusive_start_key(after.take())
+                .send()
+                .await
+                .map_err(sdk)?;
+            jobs.extend(page.items().iter().filter_map(|row| Job::read(row).ok()));
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok((jobs, after.is_none()))
+    }
+
     /// Writes a job down, unless it is there already; whether it was new.
     ///
     /// # Errors

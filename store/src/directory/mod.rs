@@ -9,6 +9,7 @@ mod invitations;
 mod jobs;
 mod leaving;
 mod members;
+mod renaming;
 mod users;
 
 use std::collections::HashMap;

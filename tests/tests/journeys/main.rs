@@ -14,6 +14,7 @@ mod crashes;
 mod every_route;
 mod joining_while_writing;
 mod limits;
+mod plans;
 mod provisioning;
 mod repairing;
 mod sharing;

@@ -62,12 +62,43 @@ pub const ROOT: Section = Section {
             r##"{"$ref":"#/$defs/protection"}"##,
         ),
         key(
+            "variables",
+            "mapping of name to variable",
+            "none",
+            "Names that `${name}` may stand for, with their defaults. Each must be used.",
+            r##"{"type":"object","additionalProperties":{"$ref":"#/$defs/declaredVariable"}}"##,
+        ),
+        key(
+            "removed",
+            "mapping",
+            "nothing",
+            "What was in this file and may now go, with the data in it.",
+            r##"{"$ref":"#/$defs/removed"}"##,
+        ),
+        key(
             "tags",
             "mapping of text to text",
             "none",
             "Tags on every resource, beside Freehold's own two. At most 48.",
             r#"{"type":"object","maxProperties":48,"additionalProperties":{"type":["string","number","boolean"]}}"#,
         ),
+    ],
+};
+
+/// A declared variable.
+pub const VARIABLE: Section = Section {
+    name: "declaredVariable",
+    path: "variables.<name>",
+    doc: "A value that is given from outside, with `--var name=value` or FREEHOLD_VAR_name.",
+    keys: &[
+        key(
+            "default",
+            "text, number or truth",
+            "none: a value must be given",
+            "Its value if none is given.",
+            r#"{"type":["string","number","boolean"]}"#,
+        ),
+        key("description", "text", "none", "What it is for, for people.", TEXT),
     ],
 };
 
@@ -169,6 +200,13 @@ pub const GROUP: Section = Section {
             "1",
             "Over how many partitions its copies of one type are spread: one takes 1,000 writes a second, and each costs readers a query. Changing it moves the copies.",
             r#"{"type":"integer","minimum":1,"maximum":64}"#,
+        ),
+        key(
+            "renamedFrom",
+            "name of a group that is no longer in the file",
+            "none",
+            "What it was called here before: its members and copies stay. May be left out once it was applied.",
+            TEXT,
         ),
     ],
 };
@@ -416,9 +454,33 @@ pub const PROTECTION: Section = Section {
     ],
 };
 
+/// What may go.
+pub const REMOVED: Section = Section {
+    name: "removed",
+    path: "removed",
+    doc: "What was in this file and may now go, with the data in it. What merely vanishes from the file is refused.",
+    keys: &[
+        key(
+            "groups",
+            "list of names",
+            "none",
+            "Groups that are deleted, with their memberships and copies.",
+            TEXTS,
+        ),
+        key(
+            "dataTypes",
+            "list of names",
+            "none",
+            "Data types that are given up: nobody can read or write items of them any more.",
+            TEXTS,
+        ),
+    ],
+};
+
 /// Every section, in the order of the reference.
 pub const SECTIONS: &[&Section] = &[
     &ROOT,
+    &VARIABLE,
     &DATA_TYPE,
     &FIELD,
     &GROUP,
@@ -432,4 +494,5 @@ pub const SECTIONS: &[&Section] = &[
     &THROTTLING,
     &FUNCTIONS,
     &PROTECTION,
+    &REMOVED,
 ];

@@ -2,9 +2,12 @@ mod gallery;
 mod promises;
 mod properties;
 mod references;
+mod variables;
+
+use std::collections::BTreeMap;
 
 use super::source::Source;
-use super::{Stack, parse, parse_with_overlay};
+use super::{Stack, Values, parse, parse_with_overlay};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// A small file without mistakes.
@@ -32,6 +35,11 @@ groups:
 
 fn no_variables(_: &str) -> Option<String> {
     None
+}
+
+fn nothing_given() -> Values<'static> {
+    static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+    Values { shell: &no_variables, given: &NOTHING }
 }
 
 fn read(text: &str) -> Result<Stack, Vec<Diagnostic>> {

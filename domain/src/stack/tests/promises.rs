@@ -1,7 +1,7 @@
 //! What the reader promises beyond single mistakes.
 
 use super::super::{codes, parse::read as read_counted, source::Source};
-use super::{GOOD, layered, no_variables, read, with};
+use super::{GOOD, layered, nothing_given, read, with};
 use crate::datatype::FieldType;
 use crate::stack::{Encryption, History, Mfa, parse};
 use crate::time::Timestamp;
@@ -222,16 +222,18 @@ fn many_groups(count: usize, condition: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn equal_rules_are_compiled_once_however_many_groups_have_them() {
-    let text = many_groups(10_000, |n| format!("resource.mgdl > {}", n % 3));
-    let (stack, compilations) = read_counted(Source { name: "stack.yaml", text: &text }, None, &no_variables);
+fn rules_of_one_shape_are_compiled_once_however_many_groups_have_them() {
+    let text = many_groups(10_000, |n| format!("resource.mgdl {} {n}", [">", "<", "=="][n % 3]));
+    let (stack, compilations) =
+        read_counted(Source { name: "stack.yaml", text: &text }, None, nothing_given());
     assert_eq!((stack.unwrap().groups.len(), compilations), (10_000, 3));
 }
 
 #[test]
 fn equal_mistakes_are_compiled_once_and_reported_at_each_place() {
     let text = many_groups(500, |_| "resource.mgld > 1".into());
-    let (stack, compilations) = read_counted(Source { name: "stack.yaml", text: &text }, None, &no_variables);
+    let (stack, compilations) =
+        read_counted(Source { name: "stack.yaml", text: &text }, None, nothing_given());
     assert_eq!((stack.unwrap_err().len(), compilations), (500, 1));
 }
 
@@ -250,4 +252,32 @@ fn reading_takes_time_in_proportion() {
     };
     let (small, large) = (time(2_000), time(8_000));
     assert!(large < small * 10, "{small:?} {large:?}");
+}
+
+#[test]
+fn what_has_the_shape_of_a_sound_rule_is_as_sound() {
+    let sound = "resource.mgdl > 180 && (resource has device && resource.device == \"apple\")";
+    for other in [
+        "resource.mgdl > 80 && (resource has device && resource.device == \"garmin\")",
+        "resource.mgdl > 80 && (resource has device && resource.device == \"ga\\\"rmin\")",
+        "resource.mgdl > 99999999999999999999 && (resource has device && resource.device == \"\")",
+        "resource.mgdl > 80 && (resource has ratio && resource.device == \"garmin\")",
+        "resource.mgdl > 80 && (resource has device && resource.device == garmin)",
+    ] {
+        let text = |first: &str| {
+            let head = GOOD.split("groups:").next().unwrap();
+            let group = |name, when: &str| {
+                format!(
+                    "  {name}:\n    owner: a@example.org\n    rules: [{{ types: [glucose], when: '{when}' }}]\n"
+                )
+            };
+            format!("{head}groups:\n{}{}", group("first", first), group("second", other))
+        };
+        // The same mistakes, or none, whether or not a rule of that shape was found to be sound before.
+        let told = |text: &str| {
+            read(text).err().map(|found| found.into_iter().map(|d| d.message).collect::<Vec<_>>())
+        };
+        let alone = told(&text("true"));
+        assert_eq!(told(&text(sound)), alone, "{other}");
+    }
 }
