@@ -99,6 +99,8 @@ const CLASSES: &[Class] = &[
     class("", "", "NotFoundException", "", NotFound),
     class("", "", "ResourceAlreadyExistsException", "", AlreadyExists),
     class("", "", "Throttling", "", Throttled),
+    class("", "", "RequestThrottled", "", Throttled),
+    class("", "", "ThrottledException", "", Throttled),
     class("", "", "TooManyRequests", "", Throttled),
     class("", "", "RequestLimitExceeded", "", Throttled),
     class("", "", "ProvisionedThroughputExceeded", "", Throttled),

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::{AwsError, ErrorKind, Policy, retry};
 use crate::error::Error;
 use crate::kinds::{self, Context, Effect, Kind, Observed, Read, Recorded};
 use crate::plan::Facts;
@@ -81,9 +81,9 @@ impl World for AwsWorld {
     ) -> BoxFuture<'a, Result<Read, Error>> {
         async move {
             let kind = Self::kind(address)?;
-            kind.read(&self.context, address, desired, recorded)
-                .await
-                .map_err(|error| Error::at(address, error))
+            let what = format!("to read `{address}`");
+            let read = || kind.read(&self.context, address, desired, recorded);
+            retry(&what, Policy::default(), read).await.map_err(|error| Error::at(address, error))
         }
         .boxed()
     }
