@@ -58,7 +58,7 @@ async fn copies_that_were_deleted_added_or_altered_by_hand_and_those_of_members_
     for (time, mgdl) in TIMES.iter().zip([200, 210, 220, 90]) {
         provider.read_glucose(time, mgdl).await;
     }
-    gone.read_glucose(TIMES[0], 300).await;
+    gone.read_glucose("2024-01-01T08:30:00Z", 300).await;
     reader.comes_to_see(&group, &[200, 300, 210, 220]).await;
     let former = whole(&world, &group, &gone).await.into_values().next().unwrap();
     let left = gone.post(&format!("/groups/{}/leave", group.id), Value::Null).await;
