@@ -98,15 +98,7 @@ impl Bar {
 
 /// A number as people write it: `34,890`.
 pub fn number(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    indicatif::HumanCount(n as u64).to_string()
 }
 
 #[cfg(test)]
