@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use domain::diagnostic::Diagnostic;
+use domain::id::Name;
+use domain::rules::compare::Verdict;
 use serde::Serialize;
 
 use crate::aws::{AwsError, ErrorKind};
-use crate::plan::PlanError;
+use crate::plan::{PlanError, Sharing};
 use crate::resource::Address;
 use crate::state::{Owner, StateError};
 
@@ -83,6 +85,9 @@ pub enum Error {
     /// The plan holds what must not be done.
     #[error("{}", refusals(.0))]
     Refused(Vec<Refusal>),
+    /// Groups would share more than before, and nobody has approved that.
+    #[error("{}", widenings(.0))]
+    Widening(Vec<Widening>),
     /// The resources do not fit together: a bug.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -173,6 +178,23 @@ pub struct Refusal {
     pub foreign: bool,
 }
 
+/// A group that would share more than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widening {
+    /// The group.
+    pub group: Name,
+    /// What the change comes to.
+    pub verdict: Verdict,
+    /// What approves just this change.
+    pub code: String,
+}
+
+impl From<&Sharing> for Widening {
+    fn from(sharing: &Sharing) -> Self {
+        Self { group: sharing.group.clone(), verdict: sharing.verdict(), code: sharing.code.clone() }
+    }
+}
+
 impl Error {
     /// Its stable code.
     pub fn code(&self) -> &'static str {
@@ -190,6 +212,7 @@ impl Error {
             Self::NotDeployed(_) => "FH0304",
             Self::Refused(refusals) if refusals.iter().any(|refusal| refusal.foreign) => "FH0405",
             Self::Refused(_) => "FH0406",
+            Self::Widening(_) => "FH0420",
             Self::Incomplete { .. } => "FH0407",
             Self::Interrupted { .. } => "FH0408",
             Self::Protected(_) => "FH0409",
@@ -212,6 +235,7 @@ impl Error {
             Self::State(StateError::Aws(source)) => of_aws(source.kind),
             Self::State(StateError::Held(_)) => Exit::Locked,
             Self::Stale { .. } => Exit::Stale,
+            Self::Widening(_) => Exit::Widening,
             Self::Incomplete { done, .. } if *done > 0 => Exit::Partly,
             Self::Unrepaired { .. } | Self::Uncompared { .. } => Exit::Partly,
             Self::Interrupted { .. } => Exit::Interrupted,
@@ -236,6 +260,7 @@ impl Error {
                 "give the stack another name in stack.yaml, remove what has taken the name, or take it over with `provision import`".into()
             }
             Self::Refused(_) => "undo that change in stack.yaml, move the data first, or name under `removed` what may go".into(),
+            Self::Widening(widenings) => approve(widenings),
             Self::Incomplete { .. } => "mend the causes above and run `provision apply` again: it goes on where it stopped".into(),
             Self::Interrupted { open: 0 } => String::new(),
             Self::Interrupted { .. } => "run the same command again: it goes on where it stopped".into(),
@@ -317,6 +342,8 @@ pub(crate) fn aws_code(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => "FH0402",
         ErrorKind::Connect | ErrorKind::Timeout => "FH0404",
         ErrorKind::CoolingDown => "FH0413",
+        ErrorKind::Broken => "FH0416",
+        ErrorKind::Slow => "FH0417",
         ErrorKind::NotFound
         | ErrorKind::AlreadyExists
         | ErrorKind::Conflict
@@ -335,6 +362,10 @@ pub(crate) fn aws_help(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => "wait a minute and run it again: it goes on where it stopped",
         ErrorKind::Connect | ErrorKind::Timeout => "check the network and `--region`, and run it again",
         ErrorKind::CoolingDown => "run it again in half an hour: only this is left to do",
+        ErrorKind::Broken => {
+            "look at AWS's health dashboard, and run it again in a few minutes: it goes on where it stopped"
+        }
+        ErrorKind::Slow => "run it again: it goes on waiting",
         ErrorKind::Conflict | ErrorKind::NotYetVisible => {
             "something else is still changing it: run it again in a minute"
         }
@@ -358,6 +389,28 @@ fn refusals(refusals: &[Refusal]) -> String {
     let list: Vec<String> =
         refusals.iter().map(|refusal| format!("`{}`: {}", refusal.address, refusal.reason)).collect();
     list.join("\n")
+}
+
+fn widenings(widenings: &[Widening]) -> String {
+    let words = |verdict| match verdict {
+        Verdict::Both => "would share some things that it did not, and others no longer",
+        Verdict::Undecided => "may share more than before: it cannot be told",
+        _ => "would share more than before",
+    };
+    let list: Vec<String> =
+        widenings.iter().map(|one| format!("`{}` {}", one.group, words(one.verdict))).collect();
+    list.join("\n")
+}
+
+fn approve(widenings: &[Widening]) -> String {
+    let flags: Vec<String> = widenings.iter().map(|one| format!("--allow-widening {}", one.group)).collect();
+    let written: Vec<String> =
+        widenings.iter().map(|one| format!("`approved: {}` at `{}`", one.code, one.group)).collect();
+    format!(
+        "look at the examples in the plan; if that is meant, give `{}`, or write {} in the file",
+        flags.join(" "),
+        written.join(", ")
+    )
 }
 
 fn addresses(addresses: &[Address]) -> String {

@@ -23,6 +23,7 @@ pub mod session;
 pub mod state;
 pub mod template;
 pub mod token;
+pub mod verdict;
 
 pub use error::{Error, Exit};
 pub use session::{Applied, Approval, Options, Target, apply, destroy};

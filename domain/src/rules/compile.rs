@@ -53,7 +53,7 @@ pub fn compile(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<Comp
 }
 
 /// Enough for the deepest condition that fits its limit; only what is used is ever touched.
-const STACK: usize = 256 * 1024 * 1024;
+pub(super) const STACK: usize = 256 * 1024 * 1024;
 
 fn compile_all(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<CompiledRules, Vec<RuleError>> {
     let mut compiled = CompiledRules::default();
@@ -142,6 +142,15 @@ impl<'a> Condition<'a> {
             let message = format!("a condition can only speak of `resource`, not of `{variable}`");
             return Err((word(text, variable).unwrap_or(whole), message, example.into()));
         }
+        // Cedar may or may not know addresses, as it was built; a rule must mean the same wherever it is read.
+        if found.addresses {
+            let message = "conditions cannot speak of IP addresses: no field has that type".to_owned();
+            return Err((
+                word(text, "ip").unwrap_or(whole),
+                message,
+                "compare the field's text, or use `like`".into(),
+            ));
+        }
         Ok(Self { text, fields: found.attributes })
     }
 }
@@ -151,6 +160,7 @@ impl<'a> Condition<'a> {
 struct Mentions {
     variables: BTreeSet<String>,
     attributes: BTreeSet<String>,
+    addresses: bool,
 }
 
 impl Mentions {
@@ -162,6 +172,7 @@ impl Mentions {
                         ("Var", Json::String(name)) => {
                             self.variables.insert(name.clone());
                         }
+                        ("ip", Json::Array(_)) => self.addresses = true,
                         ("Value", _) => continue, // a literal mentions nothing, whatever it looks like
                         ("." | "has", inner) => {
                             let attr = inner.get("attr");

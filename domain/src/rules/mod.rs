@@ -8,6 +8,8 @@
 pub mod compare;
 mod compile;
 mod contract;
+pub mod explain;
+pub mod lint;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,6 +116,12 @@ impl CompiledRules {
     /// besides what it shows, so that readers can ask again.
     pub fn asked<'a>(&'a self, data_type: &Name, terms: &'a Terms) -> BTreeSet<&'a Name> {
         self.own_asked(data_type).chain(terms.contract.asked(data_type)).collect()
+    }
+
+    /// Whether the rules of both look at the same fields of a data type, so that copies for the one carry what the
+    /// other asks.
+    pub fn asks_alike(&self, other: &Self, data_type: &Name) -> bool {
+        self.own_asked(data_type).eq(other.own_asked(data_type))
     }
 
     fn own_asked(&self, data_type: &Name) -> impl Iterator<Item = &Name> {

@@ -140,6 +140,7 @@ fn type_errors_optional_fields_and_objects_are_refused_with_a_remedy() {
         ("resource.raw == 1", "is an object"),
         ("resource.mgdl", ""),
         ("principal == resource", "such as"),
+        ("ip(\"10.0.0.1\").isLoopback()", ""),
         ("resource.mgdl >", "such as"),
         ("true }; permit(principal, action, resource) when { true", "such as"),
         ("", "such as"),

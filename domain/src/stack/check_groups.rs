@@ -9,6 +9,7 @@ use crate::id::Name;
 use crate::rules::{self, MAX_CONDITION, RuleError, RulePart};
 use crate::stack::{DeclaredGroup, History, Rule, RuleSet};
 
+use super::check_examples;
 use super::check_types::{Named, Types, is_empty_list};
 use super::expand::part;
 use super::report::{Report, list, quoted};
@@ -68,6 +69,7 @@ fn group(
     let section = report.section(&entry.value, entry.key_at, &reference::GROUP, &what)?;
     let owner = section.require("owner", "lead@example.org", report).and_then(|entry| owner(entry, report));
     let description = section.get("description").and_then(|entry| report.text(entry)).map(str::to_owned);
+    let examples = check_examples::examples(&section, rules.types, report);
     let rules = section
         .require("rules", "[{ types: [glucose] }]", report)
         .and_then(|entry| rules.read(entry, report));
@@ -76,7 +78,9 @@ fn group(
     // Whether it can have been called so is a question about all groups: see `check_removed`.
     let renamed_from = section.get("renamedFrom").and_then(|entry| report.text(entry));
     let renamed_from = renamed_from.and_then(|name| Name::parse(name).ok());
-    Some(DeclaredGroup { name: name?, description, owner: owner?, rules: rules?, shards, renamed_from })
+    let approved = section.get("approved").and_then(|entry| report.text(entry)).map(str::to_owned);
+    let (owner, rules) = (owner?, rules?);
+    Some(DeclaredGroup { name: name?, description, owner, rules, shards, renamed_from, approved, examples })
 }
 
 fn owner(entry: &Entry, report: &mut Report) -> Option<String> {

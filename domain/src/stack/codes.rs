@@ -36,4 +36,5 @@ codes! {
     RENAME = "FH0123" "a rename that cannot be done";
     REMOVED = "FH0124" "removed, but still in the file";
     SECRET = "FH0125" "a secret in the file";
+    EXAMPLE = "FH0126" "an example that its data type refuses";
 }

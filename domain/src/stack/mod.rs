@@ -4,6 +4,7 @@
 //! then a [`Stack`]: the `check_*` modules walk the tree, take what is right and report what is not (`report`),
 //! and never stop at the first mistake. What the keys are is said once, in [`reference`].
 
+mod check_examples;
 mod check_groups;
 mod check_removed;
 mod check_settings;
@@ -25,6 +26,7 @@ pub use codes::CODES;
 pub use expand::Variables;
 pub use model::*;
 pub use parse::{parse, parse_with, parse_with_overlay};
+pub(crate) use shape::token_length;
 pub use source::{MAX_BYTES, Source, check_size};
 pub use variables::{SHELL_PREFIX, Values};
 

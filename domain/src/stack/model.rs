@@ -65,6 +65,45 @@ pub struct DeclaredGroup {
     /// What it was called in the file before; its members and copies stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<Name>,
+    /// The change of its rules that may share more than before, by the code that the plan prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
+    /// Items that people wrote down beside the rules. Never deployed.
+    #[serde(default, skip_serializing_if = "Examples::is_empty")]
+    pub examples: Examples,
+}
+
+/// Items that a group's rules are held against by `provision rules test`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Examples {
+    /// Items that consumers should see.
+    #[serde(default)]
+    pub should_share: Vec<ExampleItem>,
+    /// Items that they should not see.
+    #[serde(default)]
+    pub should_not_share: Vec<ExampleItem>,
+}
+
+impl Examples {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.should_share.is_empty() && self.should_not_share.is_empty()
+    }
+}
+
+/// An item that its data type takes, as an example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExampleItem {
+    /// Its data type.
+    #[serde(rename = "type")]
+    pub data_type: Name,
+    /// When its provider joined; by the time of the item if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Timestamp>,
+    /// Its fields, as people write them to the API.
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What a group receives: an item is shared if any rule selects it; its visible fields are those of all rules that do.

@@ -74,7 +74,7 @@ fn kind(text: &str) -> Token<'_> {
 }
 
 /// How many bytes the first token has; none if a text is never closed.
-fn token_length(rest: &str) -> Option<usize> {
+pub(crate) fn token_length(rest: &str) -> Option<usize> {
     let first = rest.chars().next()?;
     if first == '"' {
         let mut escaped = false;

@@ -1,7 +1,10 @@
 //! Groups whose copies are spread over several partitions, and changes of their number and of the rules.
 
 use domain::id::GroupId;
+use domain::stack::RuleSet;
 use serde_json::{Value as Json, json};
+
+use store::StoreError;
 
 use crate::world::{Person, World};
 
@@ -121,4 +124,32 @@ async fn a_change_that_changes_nothing_for_an_item_does_not_write_it() {
     world.queue.lock().unwrap().sent.push(job);
     let changed = world.work().await;
     assert_eq!(changed, 2, "two readings of forty fall out");
+}
+
+#[tokio::test]
+async fn rules_in_other_words_count_at_once_and_make_no_job_unless_somebody_changed_them_meanwhile() {
+    let world = World::new().await;
+    let (ann, bob, group, _) = forty(&world).await;
+    let id = GroupId::parse(&group).unwrap();
+    let rules = |when: &str| -> RuleSet {
+        serde_json::from_value(json!([{"types": ["glucose"], "when": when, "history": "all"}])).unwrap()
+    };
+    let job = world.rules(&group, serde_json::to_value(rules("resource.mgdl > 119")).unwrap(), 1).await;
+    world.queue.lock().unwrap().sent.push(job);
+    world.work().await;
+    let (jobs, before) = (world.store.jobs(&id).await.unwrap(), world.store.group(&id).await.unwrap());
+
+    world.store.reword_rules(&before, &rules("119 < resource.mgdl"), world.now()).await.unwrap();
+    let after = world.store.group(&id).await.unwrap();
+    assert_eq!(after, before, "not even the revision");
+    assert_eq!(world.store.rule_set(&id, after.rule_revision).await.unwrap(), rules("119 < resource.mgdl"));
+    assert_eq!(world.store.jobs(&id).await.unwrap(), jobs);
+    let id = bob.reading("2026-02-01T00:00:00Z", 300).await;
+    world.replicate(&bob, &id).await;
+    let expected: Vec<i64> = (120..140).chain([300]).collect();
+    assert_eq!(seen(&ann, &group).await, expected);
+
+    world.rules(&group, everything(), 1).await;
+    let late = world.store.reword_rules(&before, &rules("resource.mgdl > 119"), world.now()).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
 }

@@ -26,8 +26,8 @@ const fn class(
 }
 
 use ErrorKind::{
-    AlreadyExists, Conflict, CoolingDown, Credentials, Denied, Invalid, NotFound, NotYetVisible, Throttled,
-    Timeout,
+    AlreadyExists, Broken, Conflict, CoolingDown, Credentials, Denied, Invalid, NotFound, NotYetVisible,
+    Throttled,
 };
 
 const INVALID_PARAMETER: &str = "InvalidParameterValueException";
@@ -120,13 +120,13 @@ const CLASSES: &[Class] = &[
     class("", "", "InvalidAttribute", "", Invalid),
     class("", "", "BadRequestException", "", Invalid),
     // AWS itself broke down over the call, which may have had its effect all the same.
-    class("", "", "InternalServerError", "", Timeout),
-    class("", "", "InternalFailure", "", Timeout),
-    class("", "", "InternalError", "", Timeout),
-    class("", "", "InternalException", "", Timeout),
-    class("", "", "ServiceFailure", "", Timeout),
-    class("", "", "ServiceUnavailable", "", Timeout),
-    class("lambda", "", "ServiceException", "", Timeout),
+    class("", "", "InternalServerError", "", Broken),
+    class("", "", "InternalFailure", "", Broken),
+    class("", "", "InternalError", "", Broken),
+    class("", "", "InternalException", "", Broken),
+    class("", "", "ServiceFailure", "", Broken),
+    class("", "", "ServiceUnavailable", "", Broken),
+    class("lambda", "", "ServiceException", "", Broken),
 ];
 
 /// What a refusal means.
@@ -299,7 +299,7 @@ mod tests {
             ),
             ("apigatewayv2", "CreateApi", "TooManyRequestsException", "", Throttled),
             ("iam", "CreateRole", "Throttling", "Rate exceeded", Throttled),
-            ("lambda", "CreateFunction", "ServiceException", "", Timeout),
+            ("lambda", "CreateFunction", "ServiceException", "", Broken),
             ("lambda", "CreateFunction", "RequestTooLargeException", "", ErrorKind::Other),
         ]);
     }

@@ -8,10 +8,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::call::{Observer, Reporter};
 use super::error::{AwsError, ErrorKind};
+use super::pace::{Pace, Paced};
 
 /// How long calls may take.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +52,8 @@ pub struct ConnectOptions {
     /// A profile of the AWS configuration files; what the environment says if none.
     pub profile: Option<String>,
     /// The local target's address. With one, the emulator's root keys are used and nothing is read from the
-    /// environment, so that a stray profile can never send a local command to a real account.
+    /// environment, so that a stray profile can never send a local command to a real account. It has no quotas, and
+    /// calls are not held back to any.
     pub endpoint: Option<String>,
     /// What to send calls through; the network if none.
     pub network: Option<Network>,
@@ -76,6 +82,9 @@ macro_rules! clients {
                     if let Some(observer) = &self.0.observer {
                         config = config.interceptor(Reporter { observer: observer.clone() });
                     }
+                    if let Some(pace) = &self.0.pace {
+                        config = config.interceptor(pace.clone());
+                    }
                     $sdk::Client::from_conf(config.build())
                 })
             })*
@@ -92,6 +101,8 @@ struct Inner {
     config: SdkConfig,
     observer: Option<Observer>,
     local: bool,
+    /// Keeps calls to AWS's quotas; none where there are none.
+    pace: Option<Pace>,
     /// Names the budget that the SDK has for retries: otherwise all clients in a process share one for each service, and
     /// one command's bad luck would be another's.
     budget: u64,
@@ -126,6 +137,7 @@ impl Clients {
             return Ok(Self::fixed(options));
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Paced(network()))
             .retry_config(retries())
             .timeout_config(timeouts(options.timeouts));
         if !options.region.is_empty() {
@@ -160,13 +172,20 @@ impl Clients {
             .retry_config(retries())
             .timeout_config(timeouts(options.timeouts));
         config.set_endpoint_url(options.endpoint);
-        config.set_http_client(options.network.map(|network| network.0));
+        let network = options.network.map(|network| network.0);
+        config.set_http_client(if local {
+            network
+        } else {
+            network.map(|network| SharedHttpClient::new(Paced(network)))
+        });
         config.set_app_name(app_name());
         Self::of(config.build(), options.observer, local)
     }
 
     fn of(config: SdkConfig, observer: Option<Observer>, local: bool) -> Self {
-        Self(Arc::new(Inner { config, observer, local, budget: fastrand::u64(..), made: Made::default() }))
+        let pace = (!local).then(Pace::default);
+        let budget = fastrand::u64(..);
+        Self(Arc::new(Inner { config, observer, local, pace, budget, made: Made::default() }))
     }
 
     /// The region.
@@ -191,6 +210,17 @@ impl Clients {
             AwsError::new(ErrorKind::Credentials, "AWS did not say whose credentials these are")
         })
     }
+}
+
+/// The network as the SDK would make it; one for all services, which so read the machine's certificates once.
+fn network() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 fn retries() -> RetryConfig {

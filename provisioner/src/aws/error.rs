@@ -1,9 +1,10 @@
 //! A failed call, and what its failure means for what comes next.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::error::Error as StdError;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,12 @@ pub enum ErrorKind {
     Denied,
     /// There are no credentials, or they are refused.
     Credentials,
-    /// No answer in time, or AWS broke down over it. The call may have had its effect.
+    /// No answer in time. The call may have had its effect.
     Timeout,
+    /// AWS itself broke down over it. The call may have had its effect.
+    Broken,
+    /// What was begun is not done after all the time that a command waits.
+    Slow,
     /// Nobody answers.
     Connect,
     /// AWS does not accept what was asked.
@@ -44,6 +49,11 @@ impl ErrorKind {
     /// Whether trying again after a while can help.
     pub fn passes(self) -> bool {
         matches!(self, Self::Conflict | Self::Throttled | Self::NotYetVisible)
+    }
+
+    /// Whether the call may have had its effect all the same.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Timeout | Self::Connect | Self::Broken)
     }
 }
 
@@ -93,11 +103,14 @@ where
         let (service, operation) = origin::<E>();
         let (code, message, kind) = match &error {
             SdkError::ServiceError(refused) => {
+                let broken = is_broken(refused.raw());
                 let refused = refused.err();
                 let code = refused.code().map(str::to_owned);
                 let message = refused.message().map_or_else(|| chain(refused), str::to_owned);
                 let kind =
                     classes::classify(service, operation, code.as_deref().unwrap_or_default(), &message);
+                // What stands before a service and breaks down knows nothing of its codes.
+                let kind = if broken && kind == ErrorKind::Other { ErrorKind::Broken } else { kind };
                 (code, message, kind)
             }
             SdkError::TimeoutError(_) => (None, "no answer in time".to_owned(), ErrorKind::Timeout),
@@ -109,6 +122,9 @@ where
             }
             SdkError::DispatchFailure(_) => (None, chain(&error), ErrorKind::Connect),
             SdkError::ConstructionFailure(_) => (None, chain(&error), ErrorKind::Invalid),
+            SdkError::ResponseError(answer) if is_broken(answer.raw()) => {
+                (None, chain(&error), ErrorKind::Broken)
+            }
             _ => (None, chain(&error), ErrorKind::Other),
         };
         Self { service, operation, code, message, kind }
@@ -129,6 +145,12 @@ fn origin<E>() -> (&'static str, &'static str) {
     let service = path.split("::").next().and_then(|name| name.strip_prefix("aws_sdk_")).unwrap_or_default();
     let operation = path.rsplit("::").next().and_then(|name| name.strip_suffix("Error")).unwrap_or_default();
     (service, operation)
+}
+
+/// Whether an answer's status says that the fault is AWS's.
+fn is_broken<R: 'static>(answer: &R) -> bool {
+    let answer = (answer as &dyn Any).downcast_ref::<HttpResponse>();
+    answer.is_some_and(|answer| answer.status().is_server_error())
 }
 
 fn comes_from<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
@@ -161,6 +183,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 mod tests {
     use super::*;
     use aws_sdk_lambda::operation::create_function::CreateFunctionError;
+    use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
 
     #[test]
@@ -183,6 +206,19 @@ mod tests {
     fn no_answer_is_a_timeout() {
         let error: AwsError = SdkError::<CreateFunctionError, ()>::timeout_error("late").into();
         assert_eq!(error.kind, ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn a_fault_of_awss_own_is_told_from_a_missing_answer_with_and_without_a_code() {
+        let kind = |status: u16, code: &str| {
+            let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let refused = CreateFunctionError::generic(ErrorMetadata::builder().code(code).build());
+            AwsError::from(SdkError::service_error(refused, answer)).kind
+        };
+        assert_eq!(kind(500, "ServiceException"), ErrorKind::Broken);
+        assert_eq!(kind(503, ""), ErrorKind::Broken);
+        assert_eq!(kind(503, "ThrottlingException"), ErrorKind::Throttled, "what AWS says counts for more");
+        assert_eq!(kind(400, "Strange"), ErrorKind::Other);
     }
 
     #[test]

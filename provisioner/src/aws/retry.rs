@@ -96,9 +96,8 @@ where
         };
         let pause = policy.pause(looks, start.elapsed(), crowded);
         if start.elapsed() + pause > timeout {
-            let message =
-                format!("waited {} s for {what}; run the command again to go on waiting", timeout.as_secs());
-            return Err(AwsError::new(ErrorKind::Timeout, message));
+            let message = format!("waited {} s for {what}", timeout.as_secs());
+            return Err(AwsError::new(ErrorKind::Slow, message));
         }
         sleep(pause).await;
         looks += 1;

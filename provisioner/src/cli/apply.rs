@@ -24,11 +24,15 @@ pub(super) struct Apply {
     /// Do not ask
     #[arg(long, visible_alias = "auto-approve", short)]
     yes: bool,
+    /// Let a group share more than before; give it once for each group that the plan names
+    #[arg(long, value_name = "GROUP")]
+    allow_widening: Vec<String>,
 }
 
 impl Apply {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let options = app.options();
+        let mut options = app.options();
+        options.allow_widening = self.allow_widening.into_iter().collect();
         if let Some(plan) = &self.plan {
             apply_saved(&options, plan).await?;
             return Ok(Exit::Done);

@@ -7,6 +7,7 @@ mod destroy;
 mod drift;
 mod env;
 mod explain;
+mod explained;
 mod graph;
 mod health;
 mod import;
@@ -21,6 +22,7 @@ mod plan;
 mod reconcile;
 mod render;
 mod repairs;
+mod rules;
 mod schema;
 mod state;
 mod status;
@@ -28,6 +30,7 @@ mod status;
 mod tests;
 mod token;
 mod validate;
+mod who_sees;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,6 +56,7 @@ Examples:
   provision outputs apiUrl                one output, for scripts
   provision status                        what is deployed, and how it fares
   provision logs api --follow             what a function logs
+  provision who-sees item.json            which groups would see an item, and why
   provision explain FH0301                what an error means and what to do
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes pending (plan --detailed-exitcode) or drift,
@@ -110,6 +114,8 @@ enum Command {
     Apply(apply::Apply),
     Destroy(destroy::Destroy),
     Drift(drift::DriftArgs),
+    WhoSees(who_sees::WhoSees),
+    Rules(rules::Rules),
     Import(import::Import),
     State(state::StateArgs),
     Lock(lock::LockArgs),
@@ -246,6 +252,8 @@ async fn dispatch(command: Command, app: &App) -> Result<Exit, Error> {
         Command::Apply(args) => args.run(app).await,
         Command::Destroy(args) => args.run(app).await,
         Command::Drift(args) => args.run(app).await,
+        Command::WhoSees(args) => args.run(app),
+        Command::Rules(args) => args.run(app),
         Command::Import(args) => args.run(app).await,
         Command::State(args) => args.run(app).await,
         Command::Lock(args) => args.run(app).await,

@@ -1,5 +1,6 @@
 mod reading;
 mod recipe;
+mod sharing;
 mod words;
 
 use std::io::Write;

@@ -41,6 +41,9 @@ pub struct Attributes {
     /// What it was called before. It cannot be read back, and once it was applied it says nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<Name>,
+    /// The rules which the new ones only put in other words, if they do: then no copy has to move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewords: Option<RuleSet>,
     /// What must be there first: rules may name data types that functions of before do not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -117,7 +120,11 @@ impl Typed for Group {
             }
         };
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-        if rules != want.rules || group.layout.current().shards != want.shards {
+        let spread_alike = group.layout.current().shards == want.shards;
+        if rules != want.rules && spread_alike && want.rewords.as_ref() == Some(&rules) {
+            let reworded = store.reword_rules(&group, &want.rules, now()).await;
+            reworded.map_err(|error| failed(&error))?;
+        } else if rules != want.rules || !spread_alike {
             let changed = store.change_rules(&group, &want.rules, want.shards, now()).await;
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
@@ -154,7 +161,7 @@ impl Typed for Group {
         if path == "table" { Effect::Replace } else { Effect::Update }
     }
     fn write_only() -> &'static [&'static str] {
-        &["renamed_from"]
+        &["renamed_from", "rewords"]
     }
 }
 
@@ -223,6 +230,7 @@ fn of(table: &str, name: Name, id: &GroupId, (rules, shards): (RuleSet, u16)) ->
         rules,
         shards,
         renamed_from: None,
+        rewords: None,
         after: Vec::new(),
     };
     Found { id: id.to_string(), attributes, outputs: outputs([("id", id.as_str())]) }
@@ -241,6 +249,8 @@ mod tests {
             rules: RuleSet::default(),
             shards: 4,
             renamed_from: None,
+            approved: None,
+            examples: Default::default(),
         };
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();

@@ -2,7 +2,9 @@
 //!
 //! Guarantees: at most one mapping per source and function (an existing one is adopted, also where the target would
 //! allow a second); reading a stream begins at its oldest record, since `LATEST` skips what is written while the
-//! mapping is being made; a mapping is enabled when `make` returns, so that a backfill may begin.
+//! mapping is being made; a mapping is enabled when `make` returns, so that a backfill may begin. What was written while
+//! there was none, or no stream, may never come through the new one: so whoever makes or changes the mapping of a stream
+//! has the scrubber compare everything from the start, once it is enabled.
 //!
 //! Mappings belong to their function, whose tag says whose they are.
 
@@ -13,7 +15,10 @@ use aws_sdk_lambda::types::{
     FunctionResponseType, OnFailure,
 };
 use serde::{Deserialize, Serialize};
+use store::clock::now;
+use store::{Store, Tables};
 
+use super::stackdoc::{failed, no_table};
 use super::typed::{At, Found, Seen, Typed, gone, lacking, optional, outputs, seen};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, ErrorKind, Policy, retry, wait_until};
@@ -76,32 +81,12 @@ impl Typed for Mapping {
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        // One that is going is not listed as missing to whoever plans, and a new one beside it is refused.
-        if let Some((id, found)) = look(at).await?
-            && found.state() == Some("Deleting")
-        {
-            wait_gone(at.ctx, &id).await?;
+        let found = settled(at, want).await?;
+        // Also after a mere change: an earlier run that died cannot say any more what it had begun.
+        if found.attributes.stream.is_some() {
+            compare_anew(at.ctx).await?;
         }
-        let there = if at.is_new() { None } else { Self::find(at).await?.ours()? };
-        let have = match there {
-            Some(have) => have,
-            None => match create(at.ctx, &want).await? {
-                Some(id) => {
-                    wait_settled(at.ctx, &id).await?;
-                    let outputs = outputs([("uuid", &id)]);
-                    return Ok(Found { id, attributes: want, outputs });
-                }
-                None => seen::<Self>(at).await?,
-            },
-        };
-        // Also one that is as wanted: it may still be on its way.
-        wait_settled(at.ctx, &have.id).await?;
-        let have = seen::<Self>(at).await?;
-        if have.attributes != want {
-            update(at.ctx, &have, &want).await?;
-            wait_settled(at.ctx, &have.id).await?;
-        }
-        seen::<Self>(at).await
+        Ok(found)
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -119,6 +104,59 @@ impl Typed for Mapping {
             _ => Effect::Update,
         }
     }
+}
+
+/// Makes it so, and waits until it is.
+async fn settled(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
+    // One that is going is not listed as missing to whoever plans, and a new one beside it is refused.
+    if let Some((id, found)) = look(at).await?
+        && found.state() == Some("Deleting")
+    {
+        wait_gone(at.ctx, &id).await?;
+    }
+    let there = if at.is_new() { None } else { Mapping::find(at).await?.ours()? };
+    let have = match there {
+        Some(have) => have,
+        None => match create(at.ctx, &want).await? {
+            Some(id) => {
+                wait_settled(at.ctx, &id).await?;
+                let outputs = outputs([("uuid", &id)]);
+                return Ok(Found { id, attributes: want, outputs });
+            }
+            None => seen::<Mapping>(at).await?,
+        },
+    };
+    // Also one that is as wanted: it may still be on its way.
+    wait_settled(at.ctx, &have.id).await?;
+    let have = seen::<Mapping>(at).await?;
+    if have.attributes != want {
+        update(at.ctx, &have, &want).await?;
+        wait_settled(at.ctx, &have.id).await?;
+    }
+    seen::<Mapping>(at).await
+}
+
+/// Has the scrubber begin its comparison of everything anew. Before it has run for the first time there is nothing to
+/// tell it: it begins at the beginning.
+async fn compare_anew(ctx: &Context) -> Result<(), AwsError> {
+    let store = Store::new(ctx.clients.dynamodb().clone(), Tables::of_stack(&ctx.stack));
+    retry("to have everything compared", Policy::default(), || async {
+        let (mut state, written) = match store.scrub_state().await {
+            Ok(remembered) => remembered,
+            Err(error) if no_table(&error) => return Ok(()),
+            Err(error) => return Err(failed(&error)),
+        };
+        if written == 0 {
+            return Ok(());
+        }
+        state.start_over(now());
+        match store.put_scrub_state(&state, written).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AwsError::new(ErrorKind::Conflict, "the scrubber is at work")),
+            Err(error) => Err(failed(&error)),
+        }
+    })
+    .await
 }
 
 /// The mapping of the recorded id, or else the one of this source and function.

@@ -238,7 +238,7 @@ where
 {
     retry(what, Policy::default(), || async {
         match create().await {
-            Err(error) if matches!(error.kind, ErrorKind::Timeout | ErrorKind::Connect) => {
+            Err(error) if error.kind.is_open() => {
                 for pause in [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)] {
                     tokio::time::sleep(pause).await;
                     at.ctx.listings.forget();

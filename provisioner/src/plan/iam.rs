@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn of(nodes: Vec<Node>) -> Plan {
-        Plan { version: VERSION, stack: "study".into(), purpose: Purpose::Apply, nodes }
+        Plan { version: VERSION, stack: "study".into(), purpose: Purpose::Apply, nodes, sharing: vec![] }
     }
 
     fn document(plan: &Plan) -> String {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::gap::warn_of_gaps;
 use super::order::{Graph, break_cycles, topological};
 use super::{Action, Change, Facts, Node, Plan, PlanError, Purpose, VERSION, diff};
 use crate::kinds::{Effect, Observed, Read, Recorded};
@@ -53,7 +54,9 @@ pub fn plan(
         node.depends_on = leave.get(address).into_iter().flatten().cloned().collect();
         nodes.insert(address.clone(), node);
     }
-    assemble(stack, Purpose::Apply, nodes)
+    let mut plan = assemble(stack, Purpose::Apply, nodes)?;
+    warn_of_gaps(&mut plan);
+    Ok(plan)
 }
 
 /// Puts nodes in order and, in debug builds, checks the result.
@@ -66,7 +69,7 @@ pub(super) fn assemble(
         nodes.iter().map(|(a, node)| (a.clone(), node.depends_on.iter().cloned().collect())).collect();
     let order = topological(&graph)?;
     let nodes = order.iter().filter_map(|address| nodes.remove(address)).collect();
-    let plan = Plan { version: VERSION, stack: stack.to_owned(), purpose, nodes };
+    let plan = Plan { version: VERSION, stack: stack.to_owned(), purpose, nodes, sharing: Vec::new() };
     if cfg!(debug_assertions) {
         let complaints = super::lint(&plan);
         if !complaints.is_empty() {

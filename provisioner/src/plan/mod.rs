@@ -7,6 +7,7 @@
 mod diff;
 mod drift;
 pub mod fingerprint;
+mod gap;
 #[cfg(test)]
 mod generated;
 pub mod iam;
@@ -16,6 +17,7 @@ mod order;
 mod permissions;
 mod protect;
 mod saved;
+mod sharing;
 mod teardown;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ pub use make::plan;
 pub use order::PlanError;
 pub use protect::{GroupLoss, Losses, Vanishing, protect, settle_renames, vanishing};
 pub use saved::{Fingerprints, Place, SAVED_VERSION, SavedPlan, SavedPlanError};
+pub use sharing::{Known, RuleChange, Sample, Sharing, TypeSharing, leave_copies, rule_changes, unapproved};
 pub use teardown::plan_destroy;
 
 use crate::kinds::{Effect, Recorded};
@@ -74,6 +77,9 @@ pub struct Plan {
     pub purpose: Purpose,
     /// One node for each resource that is wanted or remembered; dependencies come before their dependents.
     pub nodes: Vec<Node>,
+    /// What it changes about who sees what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sharing: Vec<Sharing>,
 }
 
 /// What will be done about one resource.

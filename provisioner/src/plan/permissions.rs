@@ -133,6 +133,8 @@ const MAPPING_ROWS: &[Row] = &[
     (Write, "lambda", &["GetEventSourceMapping"], MAPPING),
     (Create, "lambda", &["CreateEventSourceMapping"], ANY),
     (Update, "lambda", &["UpdateEventSourceMapping"], MAPPING),
+    // To have the scrubber compare everything.
+    (Write, "dynamodb", &["GetItem", "PutItem"], DIRECTORY),
     (Delete, "lambda", &["DeleteEventSourceMapping", "GetEventSourceMapping"], MAPPING),
 ];
 

@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn plan(nodes: Vec<Node>) -> Plan {
-        Plan { version: VERSION, stack: "s".into(), purpose: Purpose::Apply, nodes }
+        Plan { version: VERSION, stack: "s".into(), purpose: Purpose::Apply, nodes, sharing: vec![] }
     }
 
     /// A stack that lost a group and a data type.

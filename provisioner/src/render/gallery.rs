@@ -3,15 +3,22 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use domain::id::Name;
+use domain::rules::compare::Verdict;
+
 use super::human::report;
 use super::style::Style;
 use crate::aws::{AwsError, ErrorKind};
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, Widening};
 use crate::resource::Address;
 use crate::state::StateError;
 
 fn aws(kind: ErrorKind, message: &str) -> Error {
     Error::at(&Address::new("function", "api"), AwsError::new(kind, message))
+}
+
+fn widening(group: &str, verdict: Verdict) -> Widening {
+    Widening { group: Name::parse(group).unwrap(), verdict, code: "ok-0123456789".into() }
 }
 
 fn refusal(reason: &str, foreign: bool) -> Refusal {
@@ -39,6 +46,8 @@ fn failures() -> Vec<Error> {
         aws(ErrorKind::Conflict, "an update is in progress"),
         aws(ErrorKind::Invalid, "the role defined for the function cannot be assumed"),
         aws(ErrorKind::CoolingDown, "time to live has been modified multiple times"),
+        aws(ErrorKind::Broken, "an internal error occurred"),
+        aws(ErrorKind::Slow, "waited 300 s for function `study-api` to be ready"),
         Error::State(StateError::Lost),
         Error::State(StateError::Unreadable { row: "RESOURCE#table.data".into(), why: "no status".into() }),
         Error::Refused(vec![
@@ -46,6 +55,11 @@ fn failures() -> Vec<Error> {
             refusal("it is not in the file", false),
         ]),
         Error::Refused(vec![refusal("`study-data` exists without the stack's tag", true)]),
+        Error::Widening(vec![
+            widening("clinic", Verdict::Widens),
+            widening("lab", Verdict::Both),
+            widening("study", Verdict::Undecided),
+        ]),
         Error::Stale { changed: vec!["`function.api`".into(), "`table.data`".into()] },
         Error::Incomplete { failed: functions(), skipped: 3, done: 12 },
         Error::Incomplete { failed: functions().into_iter().take(1).collect(), skipped: 1, done: 0 },

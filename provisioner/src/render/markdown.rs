@@ -20,6 +20,8 @@ pub const MOST: usize = 65_536;
 const LONGEST: usize = 160;
 /// More entries than these are folded away.
 const FOLDED_FROM: usize = 8;
+/// Changes of sharing are told one by one until a comment is so long: the resources need room too.
+const MOST_SHARING: usize = MOST / 2;
 /// Kept free for the headings and ends of what is folded, and for saying how much was left out.
 const SPARE: usize = 2_048;
 
@@ -45,6 +47,7 @@ fn sized(plan: &Plan, most: usize) -> String {
     }
     let doing = if plan.purpose == Purpose::Destroy { "plan to destroy" } else { "plan for" };
     let _ = writeln!(text, "### {doing} {}: {}\n", code(&plan.stack), counts(plan));
+    sharing(&mut text, plan);
     summary(&mut text, plan);
     let mut room = most.saturating_sub(text.len()).saturating_sub(SPARE);
     for section in SECTIONS {
@@ -83,6 +86,44 @@ fn summary(text: &mut String, plan: &Plan) {
     let unchanged = plan.nodes.iter().filter(|node| node.action == Action::NoOp).count();
     if unchanged > 0 {
         let _ = writeln!(text, "| unchanged | {unchanged} |");
+    }
+    text.push('\n');
+}
+
+/// Who comes to see what: before everything else, since it is what a reviewer is asked for.
+fn sharing(text: &mut String, plan: &Plan) {
+    let all = super::sharing::ordered(plan);
+    if all.is_empty() {
+        return;
+    }
+    let waiting = all.iter().filter(|sharing| sharing.needs_approval()).count();
+    if waiting > 0 {
+        let (groups, share) = (count(waiting, "group"), if waiting == 1 { "shares" } else { "share" });
+        let _ = writeln!(
+            text,
+            "> [!IMPORTANT]\n> {groups} {share} more than before, or may: that needs an approval\n"
+        );
+    }
+    let _ = writeln!(text, "| group | data type | who sees what | |\n|---|---|---|---|");
+    for (at, sharing) in all.iter().enumerate() {
+        if text.len() > MOST_SHARING {
+            let _ = writeln!(text, "\n… and {} more: `provision plan` shows all of them", all.len() - at);
+            break;
+        }
+        for (name, one) in &sharing.types {
+            let mut notes: Vec<String> =
+                super::sharing::examples(one).iter().map(|note| sentence(note)).collect();
+            notes.push(sentence(super::sharing::work(one)));
+            if sharing.needs_approval() {
+                notes.push(sentence(&super::sharing::approval(sharing)));
+            }
+            let verdict = match sharing.needs_approval() {
+                true => format!("**{}**", super::sharing::known(one)),
+                false => super::sharing::known(one),
+            };
+            let (group, name) = (code(sharing.group.as_str()), code(name.as_str()));
+            let _ = writeln!(text, "| {group} | {name} | {verdict} | {} |", notes.join("<br>"));
+        }
     }
     text.push('\n');
 }

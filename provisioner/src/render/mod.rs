@@ -1,7 +1,8 @@
 //! What people and programs see. The [`Printer`] is the only way to stdout and stderr.
 //!
-//! Results go to stdout, talk to stderr. With `--json`, every event is one line of JSON on stdout instead; with
-//! `--json-into` the same lines go into a file as well, beside whatever is shown.
+//! Results go to stdout, talk to stderr. With `--json`, every event is one line of JSON with its time on stdout instead;
+//! with `--json-into` the same lines go into a file as well, beside whatever is shown. A command whose result is one
+//! document prints that alone.
 
 mod board;
 pub mod diagnostic;
@@ -11,6 +12,7 @@ mod human;
 mod live;
 pub mod markdown;
 pub mod plan;
+mod sharing;
 mod style;
 mod value;
 
@@ -18,11 +20,13 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 pub(crate) use board::grouped;
+use domain::time::Timestamp;
 use serde::Serialize;
 pub use style::Style;
 
 use crate::error::Error;
 use crate::event::{Event, Sink};
+use crate::state::now;
 use human::Text;
 use live::Live;
 
@@ -183,13 +187,27 @@ impl Printer {
     }
 }
 
+/// An event for programs, with the time at which it was told.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// RFC 3339 in UTC, always with milliseconds, so that lines sort as texts do.
+fn stamp(at: Timestamp) -> String {
+    let second = Timestamp::from_millis(at.seconds() * 1000).to_string();
+    format!("{}.{:03}Z", second.trim_end_matches('Z'), at.millis().rem_euclid(1000))
+}
+
 impl Printer {
     /// An event for programs, where they are told of it.
     fn line_of(&self, event: &Event) {
         if self.format == Format::Human && self.also.is_none() {
             return;
         }
-        let Ok(line) = serde_json::to_string(event) else { return };
+        let Ok(line) = serde_json::to_string(&Line { at: stamp(now()), event }) else { return };
         self.json_line(&line);
         if self.format == Format::Json {
             self.result(&format!("{line}\n"));
@@ -211,5 +229,46 @@ impl Sink for Printer {
             Text::Talk(text) => self.talk(&text),
             Text::Nothing => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::CallEvent;
+    use crate::event::Summary;
+
+    #[test]
+    fn times_of_events_have_milliseconds_also_where_there_are_none() {
+        let text = |millis| stamp(Timestamp::from_millis(millis));
+        assert_eq!(text(1_391_398_932_000), "2014-02-03T03:42:12.000Z");
+        assert_eq!(text(1_391_398_932_070), "2014-02-03T03:42:12.070Z");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn an_event_of_any_form_is_a_line() {
+        let call = CallEvent {
+            service: "Lambda".into(),
+            operation: "GetFunction".into(),
+            mutating: false,
+            status: Some(200),
+            duration_ms: 7,
+            error: None,
+        };
+        let events = [
+            Event::Step { text: "reading".into() },
+            Event::Call(call),
+            Event::Error(Error::Declined.report()),
+            Event::Summary(Summary::default()),
+        ];
+        let line = |event| serde_json::to_string(&Line { at: "T".into(), event }).unwrap();
+        let lines: Vec<String> = events.iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"at":"T","event":"step","text":"reading"}
+        {"at":"T","event":"call","service":"Lambda","operation":"GetFunction","mutating":false,"status":200,"durationMs":7}
+        {"at":"T","event":"error","code":"FH0205","message":"not agreed to; nothing was changed","help":"run it again when you are ready"}
+        {"at":"T","event":"summary","created":0,"updated":0,"replaced":0,"deleted":0,"unchanged":0,"failed":0,"skipped":0,"calls":0,"mutatingCalls":0,"durationMs":0}
+        "#);
     }
 }

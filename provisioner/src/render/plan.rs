@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::sharing;
 use super::style::Style;
 use super::value::{one, pair};
 use crate::error::count;
@@ -25,6 +26,7 @@ pub fn plan(plan: &Plan, style: Style, attributes: bool) -> String {
         return text;
     }
     let _ = writeln!(text, "{}\n", style.bold(&format!("plan for `{}`: {}", plan.stack, counts(plan))));
+    text.push_str(&sharing::section(plan, style));
     for node in plan.nodes.iter().filter(|node| node.action != Action::NoOp && !is_drift_alone(node)) {
         of_node(&mut text, node, style, attributes);
     }
@@ -170,7 +172,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::render) fn of(purpose: Purpose, nodes: Vec<Node>) -> Plan {
-        Plan { version: VERSION, stack: "study".into(), purpose, nodes }
+        Plan { version: VERSION, stack: "study".into(), purpose, nodes, sharing: vec![] }
     }
 
     #[test]

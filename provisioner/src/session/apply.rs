@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{Options, Seen, Session, control, next_steps, outputs_of};
 use crate::engine::{Execution, Interrupt, Urgency, execute};
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, Widening};
 use crate::event::{Event, Summary};
 use crate::kinds::{Observed, Recorded};
 use crate::local::Running;
-use crate::plan::{Action, Change, Plan, SavedPlan};
+use crate::plan::{Action, Change, Plan, SavedPlan, leave_copies, unapproved};
 use crate::resource::{Address, Outputs, Resource, resolve};
 use crate::state::{Entry, JournalLine, Lease, RowChange, Run, Status, Write, now};
 
@@ -95,6 +95,7 @@ pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Appl
     basis.check(&session, &desired, (&seen, None), false)?;
     options.events.event(Event::Plan { plan: Arc::new(seen.plan.clone()) });
     refuse(&seen.plan)?;
+    approved(&session, &seen.plan)?;
     if seen.plan.is_empty() {
         let outputs = outputs_of(&session, &seen.observed);
         let unchanged = Summary { unchanged: seen.plan.nodes.len(), ..Summary::default() };
@@ -137,7 +138,12 @@ async fn under_lock(
     let seen = session.plan(desired).await?;
     refuse(&seen.plan)?;
     basis.check(session, desired, (&seen, Some(shown)), made.is_some())?;
-    let execution = run(session, lease, &basis.plan(desired, &seen, made.is_some())).await;
+    approved(session, &seen.plan)?;
+    let mut plan = basis.plan(desired, &seen, made.is_some());
+    // As it is now, whatever a file says.
+    plan.sharing.clone_from(&seen.plan.sharing);
+    leave_copies(&mut plan);
+    let execution = run(session, lease, &plan).await;
     let mut summary = execution.summary();
     if made.is_some() {
         summary.created += 1;
@@ -248,6 +254,19 @@ fn refuse(plan: &Plan) -> Result<(), Error> {
         })
         .collect();
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
+}
+
+/// Refuses to share more than before unless somebody has approved just that.
+fn approved(session: &Session, plan: &Plan) -> Result<(), Error> {
+    let by_name = &session.options.allow_widening;
+    let known = || session.stack.groups.keys().map(ToString::to_string);
+    if let Some(unknown) = by_name.iter().find(|name| !known().any(|known| known == **name)) {
+        let (what, name) = ("the group", unknown.clone());
+        return Err(Error::Unknown { what, name, known: known().collect() });
+    }
+    let refused = unapproved(plan, by_name, &session.stack.groups);
+    let refused: Vec<Widening> = refused.into_iter().map(Widening::from).collect();
+    if refused.is_empty() { Ok(()) } else { Err(Error::Widening(refused)) }
 }
 
 /// Fails if somebody asked to stop before anything was begun.

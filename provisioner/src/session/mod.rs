@@ -10,7 +10,7 @@ mod saved;
 mod source;
 pub(crate) mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,9 +32,12 @@ use crate::error::Error;
 use crate::event::{Event, Events, Silent, Summary};
 use crate::kinds::{Context, Listings, Read};
 use crate::local::{self, LocalOptions, Running};
-use crate::plan::{Drift, Losses, Plan, drift, plan, plan_destroy, protect, settle_renames, vanishing};
+use crate::plan::{
+    Drift, Losses, Plan, drift, plan, plan_destroy, protect, rule_changes, settle_renames, vanishing,
+};
 use crate::resource::{Address, Resource};
 use crate::state::{self, DynamoState, Entry, Lease, LeaseTimes, Owner, Snapshot, StateStore};
+use crate::verdict::Judge;
 
 /// Where a stack runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -75,6 +78,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How long the lock's lease holds.
     pub lease: LeaseTimes,
+    /// Groups that may share more than before.
+    pub allow_widening: BTreeSet<String>,
 }
 
 impl Options {
@@ -94,6 +99,7 @@ impl Options {
             interrupt: Interrupt::never(),
             concurrency: CONCURRENCY,
             lease: LeaseTimes::default(),
+            allow_widening: BTreeSet::new(),
         }
     }
 
@@ -142,6 +148,7 @@ pub struct Session {
     /// The emulator, on the local target.
     pub emulator: Option<Running>,
     calls: Arc<Calls>,
+    judge: Judge,
     started: Instant,
 }
 
@@ -202,6 +209,7 @@ impl Session {
             state: Arc::new(state),
             emulator,
             calls,
+            judge: Judge::default(),
             started,
         })
     }
@@ -230,6 +238,11 @@ impl Session {
         let gone = vanishing(&plan);
         let losses = losses::of_vanishing(self, &gone).await?;
         protect(&mut plan, &gone, &self.stack.removed, &losses);
+        let changes = rule_changes(&plan);
+        if !changes.is_empty() {
+            self.options.step("comparing what groups receive");
+            plan.sharing = self.judge.judge(&changes, &self.options.events).await;
+        }
         Ok(Seen { snapshot, observed, plan, losses })
     }
 

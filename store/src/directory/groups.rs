@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::id::{GroupId, Name, UserId};
 use domain::replication::{ProviderMembership, ProviderTerms, Roster, Spread};
 use domain::stack::RuleSet;
@@ -241,6 +241,36 @@ impl Store {
                 Err(StoreError::Conflict("the group's rules were changed by somebody else at the same time"))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a group's rules in other words: they must select and show exactly what they did, and look at the same fields
+    /// to tell. Then copies of this revision are as they should be, whoever reads or writes them by either text.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
+    pub async fn reword_rules(&self, group: &GroupRow, rules: &RuleSet, now: Timestamp) -> Result<()> {
+        // Changes nothing: it is there for its condition.
+        let unchanged = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::group(&group.id))))
+            .update_expression("SET ruleRev = :before")
+            .condition_expression("ruleRev = :before AND #state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":before", attr::number(group.rule_revision))
+            .expression_attribute_values(":active", attr::text("active"));
+        let row = rules_row(&group.id, group.rule_revision, (rules, group.layout.current()), now)?;
+        let put = Put::builder().table_name(&self.tables.directory).set_item(Some(row));
+        let put = put.condition_expression("attribute_exists(pk)");
+        let actions = vec![
+            TransactWriteItem::builder().update(unchanged.build().map_err(built)?).build(),
+            TransactWriteItem::builder().put(put.build().map_err(built)?).build(),
+        ];
+        match self.transact(actions).await {
+            Err(error) if error.refused_at(0) || error.refused_at(1) => {
+                Err(StoreError::Conflict("the group's rules were changed by somebody else at the same time"))
+            }
+            other => other,
         }
     }
 

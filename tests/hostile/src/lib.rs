@@ -14,6 +14,7 @@
 //! | `reply.rs` | answers and refusals as each service writes them |
 //! | `server.rs` | delays, faults, the record of calls, snapshots |
 //! | `services/` | one file per service |
+//! | `quotas.rs` | how many calls services take |
 //! | `world.rs` | a stack of a test's own in an AWS of its own |
 //! | `crash.rs` | what is left when a process dies, call by call |
 //! | `chain.rs` | how long an apply must take at least |
@@ -28,6 +29,7 @@
 pub mod chain;
 pub mod crash;
 mod data;
+pub mod quotas;
 mod reply;
 mod request;
 mod server;
@@ -36,6 +38,7 @@ mod state;
 mod switches;
 pub mod world;
 
+pub use quotas::Quota;
 pub use reply::{Answer, Refusal};
 pub use request::{Call, Service};
 pub use server::{Aws, Record, Snapshot, When};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::data::Data;
+use crate::request::Service;
 use crate::services::apigateway::Api;
 use crate::services::cognito::Pool;
 use crate::services::dynamodb::Table;
@@ -47,8 +48,8 @@ pub struct State {
     pub rules: BTreeMap<String, Rule>,
     /// Functions whose creation has failed once.
     pub failed_once: BTreeSet<String>,
-    /// When API Gateway was called in the last second.
-    pub api_calls: Vec<Duration>,
+    /// How many calls each quota still has, and since when.
+    pub(crate) tokens: BTreeMap<(Service, &'static str), (Duration, f64)>,
     serial: u64,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::quotas::Quota;
 use crate::request::Call;
 
 /// Numbers are those of the list of gotchas.
@@ -44,8 +45,8 @@ pub struct Switches {
     pub taken_prefixes: BTreeSet<String>,
     /// 13: whether changes of one API that overlap are refused.
     pub api_conflicts: bool,
-    /// 13: how many control-plane calls API Gateway takes in a second.
-    pub api_rate: Option<usize>,
+    /// 13: how many calls services take in a second.
+    pub quotas: Vec<Quota>,
     /// 15: how long policies of a role that was just made are malformed.
     pub role_malformed: Duration,
     /// 16: how long the name of a deleted queue cannot be used.

@@ -1,8 +1,9 @@
 //! What dies in the middle loses nothing that was acknowledged.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,6 +11,8 @@ use glucose_study::retry::pause;
 use glucose_study::study::{Size, run};
 use glucose_study::talk::Talk;
 use journeys::{Emulator, Person, World, leftovers, processes, stack_yaml, until};
+use provision::event::{Collected, Event};
+use provision::{Approval, Options, Target};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -89,13 +92,14 @@ async fn functions_that_die_under_load_lose_nothing_and_double_nothing() {
     assert!(*killed.lock().unwrap() >= 2, "{killed:?} processes were killed");
 }
 
-/// Starts `provision apply` and kills it when so many resources are done.
-async fn apply_and_die(emulator: &Emulator, name: &str, after: usize) {
+/// Starts `provision apply` and kills it when so many resources are done. Its file, and what its process was.
+async fn apply_and_die(emulator: &Emulator, name: &str, after: usize) -> (PathBuf, u32) {
     let file = emulator.dir.join(format!("{name}.yaml"));
     std::fs::write(&file, stack_yaml(name)).unwrap();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_provision-to-kill"));
     command.args(["apply", "--target", "local", "--yes", "--json", "--file"]).arg(&file);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let pid = child.id().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut done, mut last) = (0, String::new());
     while done < after {
@@ -104,16 +108,30 @@ async fn apply_and_die(emulator: &Emulator, name: &str, after: usize) {
         last = line;
     }
     child.kill().await.unwrap();
+    (file, pid)
+}
+
+/// Applies again, and says what it warns of.
+async fn apply_after(emulator: &Emulator, file: PathBuf) -> Vec<String> {
+    let events = Arc::new(Collected::default());
+    let (local, told) = (Some(emulator.options()), events.clone());
+    let options = Options { local, events: told, ..Options::new(file, Target::Local) };
+    provision::apply(&options, &Approval::Given).await.unwrap();
+    let warning = |event| if let Event::Warning { text } = event { Some(text) } else { None };
+    events.events().into_iter().filter_map(warning).collect()
 }
 
 #[tokio::test]
 async fn a_provisioner_that_dies_anywhere_leaves_what_the_next_one_completes() {
     let emulator = Emulator::own().await;
-    // Its lock outlives it for a minute, so these wait side by side.
     let deaths = [1, 12, 35].map(|after| async move {
         let name = format!("half-{after}");
-        apply_and_die(emulator, &name, after).await;
+        let (file, dead) = apply_and_die(emulator, &name, after).await;
         assert!(!leftovers(&emulator.clients().await, &name).await.is_empty(), "something had been made");
+        let warnings = apply_after(emulator, file).await;
+        let whose = format!("process {dead}, who was last alive at ");
+        let taken = |text: &String| text.starts_with("took over the lock of ") && text.contains(&whose);
+        assert!(warnings.iter().all(taken), "{warnings:?}");
         let world = World::with(emulator, &name, &stack_yaml(&name)).await;
         let person = world.person("somebody").await;
         person.read_glucose("2024-01-01T08:00:00Z", 200).await;
@@ -121,6 +139,9 @@ async fn a_provisioner_that_dies_anywhere_leaves_what_the_next_one_completes() {
         assert_eq!(world.apply().await.1, 0, "nothing was left to do");
         world.destroy().await.unwrap();
         assert_eq!(leftovers(&world.clients, &name).await, Vec::<String>::new());
+        (after, warnings.len())
     });
-    join_all(deaths).await;
+    // The first thing that is made is the table of the lock, and the last ones may be done before the signal comes.
+    let taken_over = join_all(deaths).await;
+    assert!(taken_over.iter().any(|(_, warnings)| *warnings == 1), "{taken_over:?}");
 }

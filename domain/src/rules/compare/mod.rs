@@ -15,6 +15,8 @@ mod theorem;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use abstraction::{Part, shows_no_more};
 use atoms::{Atoms, Points};
 pub use theorem::{Theorem, theorems};
@@ -44,7 +46,8 @@ pub struct Side<'a> {
 }
 
 /// What a change means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Consumers see the same as before.
     Unchanged,

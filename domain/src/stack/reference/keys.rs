@@ -208,9 +208,31 @@ pub const GROUP: Section = Section {
             "What it was called here before: its members and copies stay. May be left out once it was applied.",
             TEXT,
         ),
+        key(
+            "approved",
+            "the code that `provision plan` prints",
+            "none",
+            "Approves one change of what the group receives that shares more than before. For another change it says nothing.",
+            TEXT,
+        ),
+        key(
+            "shouldShare",
+            "list of items: `{ type: glucose, takenAt: 2026-01-01T08:00:00Z, mgdl: 192 }`",
+            "none",
+            "Items that the group should see, for `provision rules test`. Never deployed.",
+            EXAMPLES,
+        ),
+        key(
+            "shouldNotShare",
+            "list of items, as in `shouldShare`",
+            "none",
+            "Items that the group should not see, for `provision rules test`. Never deployed.",
+            EXAMPLES,
+        ),
     ],
 };
 
+const EXAMPLES: &str = r#"{"type":"array","items":{"type":"object","required":["type"],"properties":{"type":{"type":"string"},"joined":{"type":"string"},"fields":{"type":"object"}}}}"#;
 const RULES: &str = r##"{"type":"array","minItems":1,"items":{"$ref":"#/$defs/rule"}}"##;
 
 /// One rule.

@@ -1,3 +1,4 @@
+mod examples;
 mod gallery;
 mod promises;
 mod properties;

@@ -40,6 +40,13 @@ fn a_plan_for_a_pull_request_has_its_summary_first() {
 }
 
 #[test]
+fn who_sees_what_comes_before_everything_else() {
+    let plan_ = Plan { sharing: super::super::sharing::tests::some(), ..of(Purpose::Apply, vec![]) };
+    let changed = vec![node("group.ward", Action::Update, None, vec![])];
+    insta::assert_snapshot!(plan(&Plan { nodes: of(Purpose::Apply, changed).nodes, ..plan_ }));
+}
+
+#[test]
 fn a_plan_without_anything_to_do_is_one_line() {
     insta::assert_snapshot!(plan(&of(Purpose::Apply, vec![])), @r"
     <!-- freehold plan of study -->
@@ -53,7 +60,9 @@ fn large() -> Plan {
         let text = json!("| ` @everyone <b> \\| \n ".repeat(20));
         node(&format!("group.g{n:04}"), action, None, vec![change("rules", Some(json!("a")), Some(text))])
     });
-    of(Purpose::Apply, nodes.collect())
+    let one = super::super::sharing::tests::some().remove(0);
+    let sharing = vec![one; 1_000];
+    Plan { sharing, ..of(Purpose::Apply, nodes.collect()) }
 }
 
 #[test]

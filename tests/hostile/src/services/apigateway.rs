@@ -1,13 +1,11 @@
 //! HTTP APIs and what belongs to them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::REGION;
-use crate::reply::{Answer, Refusal, throttled};
-use crate::request::Service;
+use crate::reply::{Answer, Refusal};
 use crate::state::{Ctx, object, overlay, text, untag};
 
 /// An API.
@@ -59,7 +57,6 @@ fn missing() -> Refusal {
 }
 
 pub(crate) fn answer(ctx: &mut Ctx<'_>, operation: &str, input: &Value) -> Answer {
-    within_rate(ctx)?;
     if operation.ends_with("Tags") || operation.contains("tagResource") || operation == "TagResource" {
         return tagging(ctx, operation, input);
     }
@@ -96,19 +93,6 @@ pub(crate) fn answer(ctx: &mut Ctx<'_>, operation: &str, input: &Value) -> Answe
         }
         _ => part(ctx, &id, operation, input),
     }
-}
-
-/// A token bucket over one second.
-fn within_rate(ctx: &mut Ctx<'_>) -> Result<(), Refusal> {
-    let (now, second) = (ctx.now, Duration::from_secs(1));
-    let Some(most) = ctx.switches.api_rate else { return Ok(()) };
-    let calls = &mut ctx.state.api_calls;
-    calls.retain(|at| *at + second > now);
-    if calls.len() >= most {
-        return Err(throttled(Service::ApiGateway));
-    }
-    calls.push(now);
-    Ok(())
 }
 
 fn paged(ctx: &Ctx<'_>, all: Vec<Value>, input: &Value) -> Value {

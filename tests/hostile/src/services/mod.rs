@@ -13,12 +13,14 @@ pub mod sqs;
 use serde_json::json;
 
 use crate::ACCOUNT;
+use crate::quotas;
 use crate::reply::Answer;
 use crate::request::{Call, Service};
 use crate::state::Ctx;
 
 /// Answers a call.
 pub(crate) fn answer(ctx: &mut Ctx<'_>, call: &Call) -> Answer {
+    quotas::within(ctx, call)?;
     let (operation, input) = (call.operation.as_str(), &call.input);
     match call.service {
         Service::DynamoDb => dynamodb::answer(ctx, operation, input),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostile::{Latency, Switches, World};
+use hostile::{Latency, Quota, Service, Switches, World};
 use serde_json::json;
 
 use crate::{deployed, of, refused};
@@ -86,7 +86,8 @@ async fn gotcha_13_a_change_that_overlaps_with_somebody_elses_is_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn gotcha_13_an_api_gateway_that_takes_few_calls_is_not_overrun() {
-    let world = World::new(Switches { api_rate: Some(5), ..Switches::default() });
+    let quotas = vec![Quota::of(Service::ApiGateway, "", 3)];
+    let world = World::new(Switches { quotas, ..Switches::default() });
     world.settle().await;
     world.destroy().await;
 }

@@ -15,6 +15,7 @@ mod crashes;
 mod functions;
 mod identity_and_api;
 mod locks;
+mod quotas;
 mod roles;
 mod schedule;
 mod smaller;

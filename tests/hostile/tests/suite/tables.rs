@@ -1,7 +1,17 @@
 //! 6 to 11: tables.
 
-use hostile::{Switches, World};
+use std::sync::Arc;
+
+use hostile::world::{NAME, Timed};
+use hostile::{Aws, Switches, When, World};
+use provision::aws::{Clients, ConnectOptions};
 use provision::error::Exit;
+use provision::event::Event;
+use provision::resource::Address;
+use provision::{Approval, Options};
+use store::clock::now;
+use store::scrub::{Stage, State};
+use store::{Store, Tables};
 
 use crate::{deployed, mapping, of, refused, secs};
 
@@ -37,6 +47,77 @@ async fn gotcha_07_another_view_of_a_stream_is_another_stream_with_another_mappi
     let new = mapping(&world.aws, "acme-replicator").doc["EventSourceArn"].clone();
     assert_ne!(old, new);
     assert!(new.as_str().unwrap().ends_with(&stream.1), "the mapping reads the stream of now");
+}
+
+/// The stack's data plane.
+async fn store(world: &World) -> Store {
+    let (network, region) = (world.options().network, hostile::REGION.to_owned());
+    let options = ConnectOptions { network, region, ..ConnectOptions::default() };
+    Store::new(Clients::new(options).await.unwrap().dynamodb().clone(), Tables::of_stack(NAME))
+}
+
+/// Whether the scrubber has everything before it.
+async fn is_to_compare_everything(world: &World) -> bool {
+    let (state, _) = store(world).await.scrub_state().await.unwrap();
+    matches!(state.walk.unwrap().stage, Stage::Members { after: None, at: None })
+}
+
+/// A stack whose scrubber has been through, and whose stream somebody changed.
+async fn with_another_stream() -> World {
+    let world = deployed().await;
+    let mut state = State::default();
+    state.start_over(now());
+    state.walk.as_mut().unwrap().stage = Stage::Done;
+    assert!(store(&world).await.put_scrub_state(&state, 0).await.unwrap());
+    world.settle().await;
+    assert!(!is_to_compare_everything(&world).await, "nothing was missed");
+    world.aws.state().tables.get_mut("acme-data").unwrap().stream.as_mut().unwrap().0 =
+        "KEYS_ONLY".to_owned();
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn gotcha_07_a_plan_warns_of_a_gap_in_the_stream_after_which_everything_is_compared() {
+    let world = with_another_stream().await;
+    *world.aws.switches() = Switches { mapping_settles: secs(15), mapping_deletes: secs(60), ..slow() };
+    let events = Arc::new(Timed::default());
+    let options = Options { events: events.clone(), ..world.options() };
+    provision::apply(&options, &Approval::Given).await.unwrap();
+    let plans = events.events().into_iter().filter_map(|(_, event)| match event {
+        Event::Plan { plan } => Some(plan),
+        _ => None,
+    });
+    let reason = plans.last().unwrap().node(&Address::new("mapping", "replicator")).unwrap().reason.clone();
+    assert!(reason.unwrap().contains("the scrubber then compares everything"));
+    assert!(is_to_compare_everything(&world).await);
+    let calls = of(&world.aws.take_calls(), "PutItem");
+    let told = calls.iter().rfind(|record| record.call.input.to_string().contains("SCRUBBER")).unwrap();
+    assert!(
+        told.begun >= mapping(&world.aws, "acme-replicator").busy.1,
+        "not before the stream is read again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn gotcha_07_everything_is_compared_after_a_gap_wherever_the_process_died_in_between() {
+    let origin = with_another_stream().await;
+    let changed = origin.aws.snapshot("another stream");
+    let mut deaths = 0;
+    loop {
+        let world = origin.elsewhere(Aws::restored(&changed));
+        let mut dead = world.aws.kill_at(deaths + 1, When::After);
+        let died = tokio::select! {
+            ended = world.try_apply() => ended.map(|_| false).unwrap(),
+            died = dead.wait_for(|dead| *dead) => *died.unwrap(),
+        };
+        if !died {
+            break;
+        }
+        deaths += 1;
+        world.settle().await;
+        assert!(is_to_compare_everything(&world).await, "after {deaths} calls");
+    }
+    assert!(deaths > 8, "{deaths}");
 }
 
 #[tokio::test(start_paused = true)]
