@@ -10,7 +10,7 @@ use super::*;
 use crate::datatype::DataType;
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
-use crate::rules::{Carried, CompiledContract, CompiledRules, Contract, Terms, compile};
+use crate::rules::{Carried, CompiledContract, CompiledRules, Contract, MAX_CONDITION, Terms, compile};
 use crate::stack::RuleSet;
 use crate::time::Timestamp;
 use crate::value::Fields;
@@ -300,8 +300,15 @@ fn mistakes_of_a_contract_are_told_and_a_contract_that_lost_its_type_allows_noth
         errors(json!({"types": ["glucose"], "when": long}))[..],
         [crate::rules::ContractError::TooLong]
     ));
+    let longest = format!("{}true", " ".repeat(MAX_CONDITION - 4));
+    let longest = serde_json::from_value(json!({"types": ["glucose"], "when": longest})).unwrap();
+    assert!(CompiledContract::compile(&types(), longest, 1).is_ok(), "as long as may be");
     let misspelt = errors(json!({"types": ["glucose"], "when": "resource.mgd > 1"}));
     assert!(misspelt[0].to_string().contains("mgdl"), "{misspelt:?}");
+
+    let written: Contract = serde_json::from_value(json!({"types": ["gone", "glucose"]})).unwrap();
+    let accepted = CompiledContract::accepted(&types(), written.clone(), 1);
+    assert_eq!(*accepted.written(), written, "who accepted it reads what they accepted");
 
     let reading = item(250, None, None, 1);
     let closed = |written: serde_json::Value| {
@@ -319,6 +326,7 @@ fn mistakes_of_a_contract_are_told_and_a_contract_that_lost_its_type_allows_noth
 
 #[test]
 fn items_are_spread_over_all_shards_and_copies_of_two_layouts_never_share_a_partition() {
+    assert!(spread(7, 3).shards().all(|shard| shard.revision() == 7));
     let name = Name::parse("glucose").unwrap();
     let mut held = BTreeMap::<String, usize>::new();
     for random in 0..8000_u64 {
