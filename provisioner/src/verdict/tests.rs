@@ -317,7 +317,7 @@ fn pairs() -> impl Strategy<Value = (RuleSet, RuleSet)> {
 fn no_item_of_ten_thousand_contradicts_a_verdict_and_examples_are_what_they_say() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let known: BTreeMap<String, usize> = BTreeMap::new();
-    let cases = std::env::var("FREEHOLD_PAIRS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let cases = std::env::var("FREEHOLD_PAIRS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let known_of = |solve: bool, (before, after): &(RuleSet, RuleSet), seed| {
         let (before, after) = (Prepared::new(before.clone()), Prepared::new(after.clone()));

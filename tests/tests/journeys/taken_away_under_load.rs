@@ -130,7 +130,7 @@ async fn past(person: &Person, values: &[i64]) -> Vec<String> {
 
 fn rounds() -> usize {
     std::env::var("FREEHOLD_ROUNDS")
-        .map_or(10, |rounds| rounds.parse().expect("`FREEHOLD_ROUNDS` is a number"))
+        .map_or(6, |rounds| rounds.parse().expect("`FREEHOLD_ROUNDS` is a number"))
 }
 
 async fn each_time_it_is_gone(kind: Kind, family: &str) {
