@@ -31,16 +31,17 @@ def main():
     with tempfile.TemporaryDirectory(dir=".freehold") as folder:
         path = os.path.join(folder, "stack.yaml")
         with open("stack.yaml", encoding="utf-8") as usual, open(path, "w", encoding="utf-8") as own:
-            own.write(usual.read().replace("\nname: freehold\n", "\nname: quick\n"))
+            text = usual.read().replace("\nname: freehold\n", "\nname: quick\n")
+            own.write(text.replace("deletionProtection: true", "deletionProtection: false"))
         stack = ["--target", "local", "--file", path]
         # The emulator runs and the functions are built once this is done.
         run(provision, "apply", "--yes", *stack)
         applies = []
         for _ in range(APPLIES):
-            run(provision, "destroy", "--yes", *stack)
+            run(provision, "destroy", "--yes", "--confirm", "quick", *stack)
             applies.append(run(provision, "apply", "--yes", *stack))
         plans = [run(provision, "plan", *stack) for _ in range(PLANS)]
-        run(provision, "destroy", "--yes", *stack)
+        run(provision, "destroy", "--yes", "--confirm", "quick", *stack)
     good = [told("apply from nothing", applies, MOST_APPLY), told("plan of an unchanged stack", plans, MOST_PLAN)]
     sys.exit(0 if all(good) else 1)
 
