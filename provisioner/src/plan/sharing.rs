@@ -109,7 +109,8 @@ impl Sharing {
         let has = |verdict| self.types.values().any(|one| one.verdict == verdict);
         let (both, widens, narrows) = (has(Verdict::Both), has(Verdict::Widens), has(Verdict::Narrows));
         match () {
-            () if has(Verdict::Undecided) => Verdict::Undecided,
+            // Nothing was judged: nobody may take that for nothing having changed.
+            () if self.types.is_empty() || has(Verdict::Undecided) => Verdict::Undecided,
             () if both || (widens && narrows) => Verdict::Both,
             () if widens => Verdict::Widens,
             () if narrows => Verdict::Narrows,
@@ -125,7 +126,9 @@ impl Sharing {
 
 /// Notes at groups whose rules only say the same in other words that their copies stay as they are.
 pub fn leave_copies(plan: &mut Plan) {
-    let reworded = |sharing: &&Sharing| sharing.types.values().all(|one| !one.moves);
+    let reworded = |sharing: &&Sharing| {
+        sharing.verdict() == Verdict::Unchanged && sharing.types.values().all(|one| !one.moves)
+    };
     let groups: BTreeSet<String> =
         plan.sharing.iter().filter(reworded).map(|sharing| sharing.group.to_string()).collect();
     for node in plan.nodes.iter_mut().filter(|node| node.address.kind == GROUP) {
@@ -295,6 +298,7 @@ mod tests {
     fn what_several_data_types_come_to_is_at_least_as_bad_as_each() {
         use Verdict::{Both, Narrows, Unchanged, Undecided, Widens};
         for (types, whole) in [
+            (vec![], Undecided),
             (vec![Unchanged, Unchanged], Unchanged),
             (vec![Unchanged, Narrows], Narrows),
             (vec![Widens, Unchanged], Widens),

@@ -1,6 +1,7 @@
 //! Judging the changes of a plan: several at once, each different one once, and again only if it has changed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use domain::id::Name;
 use domain::rules::compare::{Side, Verdict};
@@ -22,7 +23,7 @@ pub struct Judge {
     /// Verdicts by what is compared, the group apart.
     known: Mutex<BTreeMap<String, BTreeMap<Name, TypeSharing>>>,
     /// Whether it was said that there is no solver.
-    said: Mutex<bool>,
+    said: AtomicBool,
 }
 
 impl Judge {
@@ -52,9 +53,8 @@ impl Judge {
     async fn solvers(&self, work: usize, events: &Events) -> Vec<Option<Solver>> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let solvers: Vec<_> = (0..work.min(cores)).map(|_| Solver::start()).collect();
-        let mut said = self.said.lock().await;
         if let Some(Err(SolverError::Missing(why))) = solvers.first()
-            && !std::mem::replace(&mut *said, true)
+            && !self.said.swap(true, Ordering::Relaxed)
         {
             let text = format!(
                 "verdicts on rules are enumerated, not proved: cvc5 cannot be started ({why}); install it \
@@ -82,7 +82,7 @@ async fn judge_all(
     let all = open.len();
     let queue: Mutex<VecDeque<(String, RuleChange)>> =
         Mutex::new(open.into_iter().map(|(key, change)| (key, change.clone())).collect());
-    let done = Mutex::new(0_usize);
+    let done = AtomicUsize::new(0);
     let work = async |mut solver: Option<Solver>| {
         let mut verdicts = Verdicts::new();
         loop {
@@ -92,8 +92,7 @@ async fn judge_all(
             let Ok((types, back)) = worked else { return verdicts };
             solver = back;
             verdicts.push((key, types));
-            let mut done = done.lock().await;
-            *done += 1;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(REPORT_EVERY) {
                 events.event(Event::Step { text: format!("comparing rules: {done} of {all}") });
             }

@@ -11,7 +11,6 @@ mod solver;
 mod tests;
 
 use domain::rules::compare::{Comparison, Finding, Side, Theorem, Verdict, compare, theorems};
-
 use domain::stack::History;
 
 pub use judge::Judge;
@@ -19,7 +18,8 @@ pub use solver::{Answer, Solver, SolverError};
 
 use crate::plan::{Known, Sample, TypeSharing};
 
-/// Compares what consumers see before and after a change, with a solver if there is one. One that fails is given up.
+/// Compares what consumers see before and after a change, with a solver if there is one. One that fails is
+/// replaced: it may still be busy with the question.
 async fn judge(before: Side<'_>, after: Side<'_>, solver: &mut Option<Solver>) -> TypeSharing {
     let mut found = compare(before, after);
     let mut proved = false;
