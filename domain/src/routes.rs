@@ -57,6 +57,8 @@ pub enum Operation {
     ReplaceContract,
     /// List the receipts of removed copies.
     ListReceipts,
+    /// Show the description of the API.
+    ShowOpenApi,
 }
 
 /// An OAuth 2 scope that a token must carry, below the resource server's identifier.
@@ -115,14 +117,19 @@ pub struct Route {
     pub method: &'static str,
     /// The path; `{name}` is one variable segment.
     pub path: &'static str,
-    /// The scope a token must carry.
-    pub scope: Scope,
+    /// The scope a token must carry; none if it takes no token.
+    pub scope: Option<Scope>,
     /// What it does.
     pub operation: Operation,
 }
 
 const fn route(method: &'static str, path: &'static str, scope: Scope, operation: Operation) -> Route {
-    Route { method, path, scope, operation }
+    Route { method, path, scope: Some(scope), operation }
+}
+
+/// A route that takes no token: the policies have to say so too.
+const fn open(method: &'static str, path: &'static str, operation: Operation) -> Route {
+    Route { method, path, scope: None, operation }
 }
 
 /// Every route of the API.
@@ -174,6 +181,7 @@ pub const ROUTES: &[Route] = &[
         Scope::GroupsWrite,
         Operation::DeclineInvitation,
     ),
+    open("GET", "/openapi.json", Operation::ShowOpenApi),
 ];
 
 /// A request's path matched against the table.

@@ -158,12 +158,19 @@ impl Problem {
         Self::new(422, "invalid", "what was sent cannot be accepted", detail).with("errors", mistakes)
     }
 
+    /// 429: slower.
+    pub fn too_many(seconds: u32) -> Self {
+        let detail = format!("you call too often; come back in {seconds} s");
+        Self::new(429, "too-many-requests", "too many requests", detail)
+            .header("retry-after", seconds.to_string())
+    }
+
     /// 503: later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(503, "unavailable", "not possible at the moment", detail).header("retry-after", "2")
     }
 
-    fn internal(cause: String) -> Self {
+    pub(crate) fn internal(cause: String) -> Self {
         let detail = "it is not your fault and was noted; tell the operators the instance";
         let mut problem = Self::new(500, "internal", "something is wrong on our side", detail);
         problem.cause = Some(cause.into());

@@ -46,6 +46,10 @@ pub struct ApiSettings {
     pub client_id: String,
     /// Where a token's holder can be asked about.
     pub userinfo_url: String,
+    /// Where the keys are that tokens are signed with.
+    pub keys_url: String,
+    /// Calls a second that one person may make of one process.
+    pub calls_per_second: u32,
 }
 
 /// Where variables are looked up: the process's environment, or a test's map.
@@ -82,7 +86,7 @@ impl Settings {
             },
             config: needed(lookup, "FREEHOLD_CONFIG")?,
             level: level(lookup)?,
-            writes_per_second: writes_per_second(lookup)?,
+            writes_per_second: number(lookup, "FREEHOLD_WRITES_PER_SECOND", WRITES_PER_SECOND)?,
             jobs_queue_url: lookup("FREEHOLD_JOBS_QUEUE_URL").filter(|url| !url.is_empty()),
         })
     }
@@ -114,6 +118,8 @@ impl ApiSettings {
             issuer: needed(lookup, "FREEHOLD_ISSUER")?,
             client_id: needed(lookup, "FREEHOLD_CLIENT_ID")?,
             userinfo_url: needed(lookup, "FREEHOLD_USERINFO_URL")?,
+            keys_url: needed(lookup, "FREEHOLD_KEYS_URL")?,
+            calls_per_second: number(lookup, "FREEHOLD_CALLS_PER_SECOND", CALLS_PER_SECOND)?,
         })
     }
 }
@@ -121,9 +127,11 @@ impl ApiSettings {
 /// Half of what one partition takes, unless the stack says otherwise.
 const WRITES_PER_SECOND: u32 = 500;
 
-fn writes_per_second(lookup: Lookup<'_>) -> Result<u32, SettingsError> {
-    let name = "FREEHOLD_WRITES_PER_SECOND";
-    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { return Ok(WRITES_PER_SECOND) };
+/// Ten times what anybody's device needs, unless the stack says otherwise.
+const CALLS_PER_SECOND: u32 = 100;
+
+fn number(lookup: Lookup<'_>, name: &'static str, usual: u32) -> Result<u32, SettingsError> {
+    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else { return Ok(usual) };
     let number = value.parse().ok().filter(|number| *number > 0);
     number.ok_or(SettingsError::Invalid { name, value, expected: "a whole number above 0" })
 }
@@ -157,7 +165,7 @@ mod tests {
         move |name| match name {
             _ if name == without => None,
             "FREEHOLD_LOG" => Some(log.to_owned()),
-            "FREEHOLD_WRITES_PER_SECOND" => Some("250".to_owned()),
+            "FREEHOLD_WRITES_PER_SECOND" | "FREEHOLD_CALLS_PER_SECOND" => Some("250".to_owned()),
             _ => Some(format!("value of {name}")),
         }
     }
@@ -168,7 +176,8 @@ mod tests {
             let error = Settings::from(&lookup(name, "info")).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
-        for name in ["FREEHOLD_ISSUER", "FREEHOLD_CLIENT_ID", "FREEHOLD_USERINFO_URL"] {
+        let names = ["FREEHOLD_ISSUER", "FREEHOLD_CLIENT_ID", "FREEHOLD_USERINFO_URL", "FREEHOLD_KEYS_URL"];
+        for name in names {
             assert_eq!(ApiSettings::from(&lookup(name, "")), Err(SettingsError::Missing(name)));
         }
         let settings = Settings::from(&lookup("FREEHOLD_JOBS_QUEUE_URL", "")).unwrap();

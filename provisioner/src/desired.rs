@@ -6,7 +6,7 @@
 mod outputs;
 mod policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::routes::{RESOURCE_SERVER, ROUTES, Route, Scope};
 use domain::stack::{self as model, Stack};
@@ -68,6 +68,10 @@ pub const ERA_VARIABLE: &str = "FREEHOLD_ERA";
 const RUNTIME: &str = "provided.al2023";
 /// The one API, and what belongs to it.
 const API: &str = "api";
+/// Headers that web pages of the stack's origins may send, sorted.
+const REQUEST_HEADERS: [&str; 4] = ["authorization", "content-type", "idempotency-key", "if-match"];
+/// Headers of answers that they may read, sorted.
+const ANSWER_HEADERS: [&str; 4] = ["etag", "location", "retry-after", "x-request-id"];
 const MAIN: &str = "main";
 
 /// Everything that the stack wants in AWS.
@@ -232,6 +236,7 @@ impl Resources<'_> {
             variables.push(("FREEHOLD_ISSUER", output("user_pool", MAIN, "issuer")));
             variables.push(("FREEHOLD_CLIENT_ID", output("user_pool_client", MAIN, "id")));
             variables.push(("FREEHOLD_USERINFO_URL", output("user_pool_domain", MAIN, "userInfoUrl")));
+            variables.push(("FREEHOLD_KEYS_URL", self.keys_url()));
         }
         if function == "worker" {
             let writes = self.stack.functions.job_writes_per_second.to_string();
@@ -241,6 +246,17 @@ impl Resources<'_> {
             variables.push(("AWS_ENDPOINT_URL", Input::from(endpoint.as_str())));
         }
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Where the keys are that tokens are signed with. The emulator's issuer is AWS's; its keys are its own.
+    fn keys_url(&self) -> Input {
+        let below = match &self.options.target {
+            Target::Local { endpoint } => {
+                vec![endpoint.as_str().into(), "/".into(), output("user_pool", MAIN, "id")]
+            }
+            Target::Aws => vec![output("user_pool", MAIN, "issuer")],
+        };
+        Input::Join(below.into_iter().chain(["/.well-known/jwks.json".into()]).collect())
     }
 
     fn mappings(&mut self) {
@@ -366,14 +382,15 @@ impl Resources<'_> {
 
     fn api(&mut self) {
         let origins = &self.stack.api.cors_origins;
-        let methods = ["DELETE", "GET", "OPTIONS", "PATCH", "POST"];
+        let methods: BTreeSet<&str> = ROUTES.iter().map(|route| route.method).chain(["OPTIONS"]).collect();
         let cors = (!origins.is_empty()).then(|| {
             let mut origins = origins.clone();
             origins.sort();
             http_api::Cors {
                 origins,
-                methods: methods.map(str::to_owned).to_vec(),
-                headers: ["authorization", "content-type"].map(str::to_owned).to_vec(),
+                methods: methods.into_iter().map(str::to_owned).collect(),
+                headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
+                exposes: ANSWER_HEADERS.map(str::to_owned).to_vec(),
                 max_age: 3600,
             }
         });
@@ -399,12 +416,22 @@ impl Resources<'_> {
             let attributes = route::Attributes {
                 api: id(),
                 key: format!("{} {}", route.method, route.path),
-                authorizer: output("authorizer", API, "id"),
-                scopes: vec![scope_input(route.scope.full())],
+                authorizer: route.scope.map(|_| output("authorizer", API, "id")).unwrap_or_else(|| "".into()),
+                scopes: route.scope.map(|scope| scope_input(scope.full())).into_iter().collect(),
                 integration: output("integration", API, "id"),
             };
             self.add("route", &route_name(route), attributes);
         }
+        // What is no route: the function says which methods a path takes, and asks for a token where one is needed, as it
+        // does everywhere.
+        let rest = route::Attributes {
+            api: id(),
+            key: "$default".to_owned(),
+            authorizer: "".into(),
+            scopes: Vec::new(),
+            integration: output("integration", API, "id"),
+        };
+        self.add("route", "default", rest);
         let stage = stage::Attributes {
             api: id(),
             name: "$default".to_owned(),

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::request::{Claims, Request};
+use super::request::Request;
 use super::response::Response;
 
 /// The parts of the payload that matter here.
@@ -33,24 +33,11 @@ struct Context {
     request_id: String,
     #[serde(default)]
     stage: String,
-    #[serde(default)]
-    authorizer: Option<Authorizer>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Http {
     method: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Authorizer {
-    #[serde(default)]
-    jwt: Option<Jwt>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Jwt {
-    claims: Claims,
 }
 
 /// What API Gateway makes a response of.
@@ -83,7 +70,6 @@ impl From<Event> for Request {
                 .map(|(name, value)| (name.to_ascii_lowercase(), value))
                 .collect(),
             body,
-            claims: context.authorizer.and_then(|authorizer| authorizer.jwt).map(|jwt| jwt.claims),
         }
     }
 }
@@ -133,7 +119,6 @@ mod tests {
         assert_eq!((request.method.as_str(), request.path.as_str()), ("PATCH", "/user/data/x"));
         assert_eq!(request.body, br#"{"a":1}"#);
         assert_eq!(request.header("if-match"), Some("\"1\""));
-        assert_eq!(request.claims.unwrap()["sub"], "s");
     }
 
     #[test]
@@ -152,12 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_no_authorizer_saw_has_no_claims() {
-        let request = event(|event| {
-            event["requestContext"].as_object_mut().unwrap().remove("authorizer");
-            event.as_object_mut().unwrap().remove("body");
-        });
-        assert!(request.claims.is_none());
+    fn a_request_without_a_body_is_a_request() {
+        let request = event(|event| drop(event.as_object_mut().unwrap().remove("body")));
         assert!(request.body.is_empty());
     }
 }

@@ -8,13 +8,10 @@ use domain::id::GroupId;
 use domain::replication::{ReplicaRow, Roster, Rulebook, shown};
 use domain::value::{Fields, fields_to_json};
 use serde_json::{Value as Json, json};
-use store::directory::Caller;
 use store::{Result as StoreResult, StoreError};
 
-use super::groups::roles_in;
 use super::paging::Paging;
 use super::{Answer, Call};
-use crate::problem::Problem;
 
 impl Call<'_> {
     pub(super) async fn list_group_data(&self) -> Answer {
@@ -32,11 +29,13 @@ impl Call<'_> {
         let paging = Paging::of_items(self, &[caller.user.as_str(), id.as_str(), about])?;
         // In parallel: the copies are no use without the group's row, but waiting for it first would double the time.
         let guess = self.store().guessed_layout(&id);
-        let (group, page) =
-            futures::join!(self.live_group(&id), self.store().replicas(&id, &guess, types, &paging.window));
+        let (group, page) = futures::join!(
+            self.store().group(&id),
+            self.store().replicas(&id, &guess, types, &paging.window)
+        );
         let group = group?;
         let roster = self.store().roster(&group, self.document()).await?;
-        must_consume(&roster, &caller)?;
+        self.ask_in_group(&caller, &group, &roster)?;
         let page = match guess == group.layout {
             true => page?,
             false => self.store().replicas(&id, &group.layout, types, &paging.window).await?,
@@ -96,17 +95,4 @@ fn shared_json(row: &ReplicaRow, fields: &Fields) -> Json {
         "provider": row.drive.as_str(),
         "fields": fields_to_json(fields),
     })
-}
-
-/// Only consumers read; other members learn why they do not, and strangers learn nothing.
-fn must_consume(roster: &Roster, caller: &Caller) -> Result<(), Problem> {
-    if roster.consumers.contains(&caller.user) {
-        return Ok(());
-    }
-    if roles_in(roster, caller).is_empty() {
-        return Err(Problem::not_found("group"));
-    }
-    Err(Problem::forbidden(
-        "only consumers of the group read what it shares; ask an owner to invite you as one",
-    ))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::authorize::{About, GroupFacts, Roles, Subject};
 use domain::id::GroupId;
 use domain::replication::Roster;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde_json::json;
 use store::directory::{Caller, GroupRow, Job, JobKind, NewGroup, Role};
 use store::ids;
 
+use super::asking::actor;
 use super::request::SINGLE_BODY;
 use super::response::Response;
 use super::{Answer, Call};
@@ -33,24 +35,10 @@ pub(super) struct Standing {
     pub roles: Vec<Role>,
 }
 
-impl Standing {
-    /// A problem for members who are not owners.
-    pub fn must_own(&self) -> Result<(), Problem> {
-        if self.roles.contains(&Role::Owner) {
-            return Ok(());
-        }
-        Err(Problem::forbidden("only owners of the group may do this"))
-    }
-}
-
-/// The caller's roles in a roster.
-pub(super) fn roles_in(roster: &Roster, caller: &Caller) -> Vec<Role> {
-    let held = [
-        (Role::Owner, roster.owners.contains(&caller.user)),
-        (Role::Provider, roster.providers.contains_key(&caller.drive)),
-        (Role::Consumer, roster.consumers.contains(&caller.user)),
-    ];
-    held.into_iter().filter(|(_, held)| *held).map(|(role, _)| role).collect()
+fn held(roles: Roles) -> Vec<Role> {
+    let each =
+        [(Role::Owner, roles.owner), (Role::Provider, roles.provider), (Role::Consumer, roles.consumer)];
+    each.into_iter().filter(|(_, held)| *held).map(|(role, _)| role).collect()
 }
 
 pub(super) fn names(roles: &[Role]) -> Vec<&'static str> {
@@ -58,15 +46,30 @@ pub(super) fn names(roles: &[Role]) -> Vec<&'static str> {
 }
 
 impl Call<'_> {
-    /// Where the caller stands in the group that the path names. For strangers there is no such group.
+    /// Where the caller stands in the group that the path names, if the policies allow what they want to do there. For
+    /// strangers there is no such group.
     pub(super) async fn standing(&self, caller: &Caller) -> Result<Standing, Problem> {
-        let group = self.live_group(&self.group_id()?).await?;
+        let group = self.store().group(&self.group_id()?).await?;
         let roster = self.store().roster(&group, self.document()).await?;
-        let roles = roles_in(&roster, caller);
-        if roles.is_empty() {
-            return Err(Problem::not_found("group"));
-        }
+        let roles = held(self.ask_in_group(caller, &group, &roster)?);
         Ok(Standing { group, roster, roles })
+    }
+
+    /// Asks the policies about a group, or about the member of it whom the path names.
+    pub(super) fn ask_in_group(
+        &self,
+        caller: &Caller,
+        group: &GroupRow,
+        roster: &Roster,
+    ) -> Result<Roles, Problem> {
+        let roles = Roles::of(roster, &caller.user, &caller.drive);
+        let facts = GroupFacts { id: &group.id, active: group.active, roles };
+        let subject = match self.about() {
+            Some(About::Member) => Subject::Member(facts, self.variable("member_id")),
+            _ => Subject::Group(facts),
+        };
+        self.ask(&actor(caller), &subject)?;
+        Ok(roles)
     }
 
     /// A group that was not deleted.
@@ -117,7 +120,6 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let standing = self.standing(&caller).await?;
-        standing.must_own()?;
         let job = Job::new(ids::job(), standing.group.id.clone(), JobKind::Dissolve, self.now);
         self.store().delete_group(&standing.group.id, &job).await?;
         self.api.announce(&job).await;

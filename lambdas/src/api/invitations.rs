@@ -1,5 +1,6 @@
 //! `/groups/{group_id}/invitations`: inviting, accepting, declining.
 
+use domain::authorize::{Actor, Subject};
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -109,7 +110,6 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let standing = self.standing(&caller).await?;
-        standing.must_own()?;
         let sent: InvitationToMake = self.request.json(SINGLE_BODY)?;
         let (role, invitee) = sent.check()?;
         let invitation = Invitation {
@@ -133,7 +133,6 @@ impl Call<'_> {
         let id = self.group_id()?;
         let paging = Paging::of_entries(self, &[caller.user.as_str(), id.as_str()])?;
         let standing = self.standing(&caller).await?;
-        standing.must_own()?;
         let window = &paging.window;
         let page = self.store().group_invitations(&standing.group.id, window.after.clone(), window.limit);
         let (invitations, next) = page.await?;
@@ -196,10 +195,22 @@ impl Call<'_> {
         let gone = || Problem::not_found("invitation");
         let group = GroupId::parse(self.variable("group_id")).map_err(|_| gone())?;
         let id = InvitationId::parse(self.variable("invitation_id")).map_err(|_| gone())?;
-        let (invitation, user) =
-            futures::join!(self.store().invitation(&group, &id), self.store().user(&caller.user));
+        let store = self.store();
+        let (invitation, user, group) =
+            futures::join!(store.invitation(&group, &id), store.user(&caller.user), store.group(&group));
         let (invitation, user) = (invitation?, user?);
-        if invitation.invitee.is(&user) { Ok(invitation) } else { Err(gone()) }
+        let active = match group {
+            Ok(group) => group.active,
+            Err(StoreError::Missing(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let subject = match &invitation.invitee {
+            Invitee::User(user) => Subject::Invitation { active, user: Some(user), address: None },
+            Invitee::Email(address) => Subject::Invitation { active, user: None, address: Some(address) },
+        };
+        let actor = Actor::User { id: &user.id, drive: &user.drive, address: user.email.as_deref() };
+        self.ask(&actor, &subject)?;
+        Ok(invitation)
     }
 }
 

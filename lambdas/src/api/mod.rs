@@ -3,6 +3,7 @@
 //! Nothing here knows of Lambda but `gateway`: [`Api::handle`] takes a request and the time and gives an answer, so
 //! that tests, simulations and benchmarks drive the very code that is deployed.
 
+mod asking;
 mod auth;
 mod contracts;
 mod data;
@@ -13,7 +14,11 @@ pub mod gateway;
 mod group_data;
 mod groups;
 mod invitations;
+pub mod jwt;
+pub mod keys;
 mod members;
+mod openapi;
+mod pace;
 mod paging;
 mod preview;
 pub mod request;
@@ -23,6 +28,7 @@ mod user;
 pub mod userinfo;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use domain::id::{GroupId, ItemId};
@@ -39,6 +45,8 @@ use crate::problem::Problem;
 use crate::queue::Jobs;
 use crate::settings::ApiSettings;
 use auth::{Identity, KnownCallers};
+use keys::KeyRing;
+use pace::Pace;
 pub use request::Request;
 pub use response::Response;
 use userinfo::UserInfo;
@@ -61,6 +69,8 @@ pub struct Api {
     /// Where a token's holder can be asked about.
     pub userinfo: Box<dyn UserInfo>,
     known: KnownCallers,
+    keys: KeyRing,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Api {
@@ -78,8 +88,10 @@ impl Api {
         settings: ApiSettings,
         jobs: Box<dyn Jobs>,
         userinfo: Box<dyn UserInfo>,
+        keys: KeyRing,
     ) -> Self {
-        Self { store, document, cursors, settings, jobs, userinfo, known: KnownCallers::default() }
+        let (known, pace) = (KnownCallers::default(), Pace::new(settings.calls_per_second));
+        Self { store, document, cursors, settings, jobs, userinfo, known, keys, pace }
     }
 
     /// Answers a request. Whatever happens, there is an answer.
@@ -98,7 +110,7 @@ impl Api {
                 millis,
                 "answered"
             );
-            response
+            response.header("x-request-id", request.id.as_str())
         }
         .instrument(span)
         .await
@@ -116,13 +128,28 @@ impl Api {
             Match::Unknown => (None, Err(Problem::not_found("path"))),
             Match::WrongMethod(allowed) => (None, Err(Problem::method(&allowed))),
             Match::Route(route, path) => {
-                let answer = match auth::identify(request, &self.settings, route, now) {
-                    Ok(identity) => Call { api: self, request, route, path, identity, now }.answer().await,
+                let answer = match auth::identify(request, &self.settings, &self.keys, route, now).await {
+                    Ok(identity) => self.identified(request, route, path, identity, now).await,
                     Err(problem) => Err(problem),
                 };
                 (Some(route.operation), answer)
             }
         }
+    }
+
+    async fn identified<'a>(
+        &'a self,
+        request: &'a Request,
+        route: &'static Route,
+        path: Vec<(&'static str, &'a str)>,
+        identity: Option<Identity<'a>>,
+        now: Timestamp,
+    ) -> Answer {
+        if let Some(identity) = &identity {
+            self.pace.take(&identity.subject, now).map_err(Problem::too_many)?;
+        }
+        let asked = AtomicBool::new(false);
+        Call { api: self, request, route, path, identity, now, asked }.asked_answer().await
     }
 
     /// Announces a job whose effect on readers is there already. If the queue is out of reach the job stays open in
@@ -140,8 +167,11 @@ struct Call<'a> {
     request: &'a Request,
     route: &'static Route,
     path: Vec<(&'static str, &'a str)>,
-    identity: Identity<'a>,
+    /// Who the token says that the caller is; none on a route that takes no token.
+    identity: Option<Identity<'a>>,
     now: Timestamp,
+    /// Whether the policies have been asked, and allowed it.
+    asked: AtomicBool,
 }
 
 impl<'a> Call<'a> {
@@ -175,6 +205,7 @@ impl<'a> Call<'a> {
             Operation::ReplaceContract => Box::pin(self.replace_contract()),
             Operation::ListReceipts => Box::pin(self.list_receipts()),
             Operation::DeclineInvitation => Box::pin(self.decline_invitation()),
+            Operation::ShowOpenApi => Box::pin(self.show_open_api()),
         }
     }
 
@@ -186,14 +217,9 @@ impl<'a> Call<'a> {
         &self.api.document
     }
 
-    /// Who calls; a problem if they have no profile yet.
-    async fn caller(&self) -> Result<Caller, Problem> {
-        self.known_caller().await?.ok_or_else(|| Problem::no_profile(403))
-    }
-
     /// Who calls, if they have a profile.
     async fn known_caller(&self) -> Result<Option<Caller>, Problem> {
-        let Identity { issuer, subject, .. } = self.identity;
+        let Some(Identity { issuer, subject, .. }) = &self.identity else { return Ok(None) };
         if let Some(caller) = self.api.known.get(subject) {
             return Ok(Some(caller));
         }

@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
 
 use crate::problem::Problem;
-
-/// The claims of a token that the gateway has verified.
-pub type Claims = Map<String, Json>;
 
 /// A request.
 #[derive(Clone, Default)]
@@ -25,8 +21,6 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Vec<u8>,
-    /// What the gateway says about the token; none if it let the request pass without one.
-    pub claims: Option<Claims>,
 }
 
 impl std::fmt::Debug for Request {
@@ -146,6 +140,7 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value as Json;
 
     fn query(text: &str) -> Result<BTreeMap<String, String>, Problem> {
         Request { query: text.into(), ..Request::default() }.parameters(&["from", "limit"])

@@ -15,11 +15,19 @@ pub struct Response {
     pub body: String,
 }
 
+/// Every answer is somebody's own: nothing on the way may keep it, no browser may guess what it is, show it as a page,
+/// tell others where it came from, or ask for it without encryption.
+const ALWAYS: [(&str, &str); 5] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+];
+
 impl Response {
     fn new(status: u16, content_type: Option<&str>, body: String) -> Self {
-        // Every answer is somebody's own: nothing on the way may keep it, and no browser may guess what it is.
-        let mut headers =
-            vec![("cache-control", "no-store".to_owned()), ("x-content-type-options", "nosniff".to_owned())];
+        let mut headers: Vec<_> = ALWAYS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         headers.extend(content_type.map(|content_type| ("content-type", content_type.to_owned())));
         Self { status, headers, body }
     }

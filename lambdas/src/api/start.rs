@@ -1,13 +1,16 @@
 //! What the API function does before its first request.
 
+use store::clock;
+
 use super::Api;
+use super::keys::{HttpKeys, KeyRing};
 use super::userinfo::HttpUserInfo;
 use crate::queue::SqsJobs;
 use crate::settings::ApiSettings;
 use crate::startup::{Base, StartError, retried};
 
 impl Api {
-    /// Reads the environment, the stack's document and the cursors' key. The two reads run at once, which also opens
+    /// Reads the environment, the stack's document and the cursors' key, and fetches the keys of the user pool. All of it runs at once, which also opens
     /// the connections that the first requests use.
     ///
     /// # Errors
@@ -16,8 +19,11 @@ impl Api {
         let base = Base::read()?;
         let settings = ApiSettings::read()?;
         let jobs = SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?);
-        let (document, cursors) = futures::join!(base.document(), retried(|| base.store.cursor_key()));
+        let keys = KeyRing::new(Box::new(HttpKeys::new(&settings.keys_url)));
+        let (document, cursors, ()) =
+            futures::join!(base.document(), retried(|| base.store.cursor_key()), keys.warm(clock::now()));
         let userinfo = HttpUserInfo::new(&settings.userinfo_url);
-        Ok(Self::new(base.store, document?, cursors?, settings, Box::new(jobs), Box::new(userinfo)))
+        let (jobs, userinfo) = (Box::new(jobs), Box::new(userinfo));
+        Ok(Self::new(base.store, document?, cursors?, settings, jobs, userinfo, keys))
     }
 }

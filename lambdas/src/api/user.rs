@@ -25,36 +25,37 @@ fn profile(user: &User) -> Json {
 impl Call<'_> {
     pub(super) async fn get_user(&self) -> Answer {
         self.request.parameters(&[])?;
-        let caller = self.known_caller().await?.ok_or_else(|| Problem::no_profile(404))?;
+        let caller = self.anybody().await?.ok_or_else(|| Problem::no_profile(404))?;
         Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)))
     }
 
     /// Makes the profile, with the address that whoever issued the token vouches for.
     pub(super) async fn create_user(&self) -> Answer {
         self.request.parameters(&[])?;
-        if let Some(caller) = self.known_caller().await? {
+        if let Some(caller) = self.anybody().await? {
             return Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)));
         }
-        let email = self.verified_email().await?;
-        let Identity { issuer, subject, .. } = self.identity;
+        let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
+        let email = self.verified_email(identity).await?;
+        let Identity { issuer, subject, .. } = identity;
         let (user, new) = self.store().create_user(issuer, subject, email.as_deref(), self.now).await?;
         let status = if new { 201 } else { 200 };
         Ok(Response::json(status, &profile(&user)).header("location", "/user"))
     }
 
-    async fn verified_email(&self) -> Result<Option<String>, Problem> {
-        let token =
-            self.identity.bearer.ok_or_else(|| Problem::unauthorized("send the access token as a bearer"))?;
-        self.api.userinfo.verified_email(token, self.identity.subject).await.map_err(|error| match error {
-            UserInfoError::Refused => Problem::unauthorized("the token no longer counts; sign in again"),
-            UserInfoError::Unavailable => {
-                let mut problem = Problem::unavailable(
-                    "the user pool does not answer; nothing was made, repeat in a moment",
-                );
-                problem.cause = Some("userinfo does not answer".into());
-                problem
-            }
-        })
+    async fn verified_email(&self, identity: &Identity<'_>) -> Result<Option<String>, Problem> {
+        self.api.userinfo.verified_email(identity.bearer, &identity.subject).await.map_err(
+            |error| match error {
+                UserInfoError::Refused => Problem::unauthorized("the token no longer counts; sign in again"),
+                UserInfoError::Unavailable => {
+                    let mut problem = Problem::unavailable(
+                        "the user pool does not answer; nothing was made, repeat in a moment",
+                    );
+                    problem.cause = Some("userinfo does not answer".into());
+                    problem
+                }
+            },
+        )
     }
 
     /// The caller's memberships, as user and through their drive.

@@ -1,13 +1,19 @@
 //! Who is let in at all.
 
-use domain::routes::ROUTES;
+use domain::routes::{ROUTES, Route, Scope};
 use serde_json::{Value as Json, json};
 
+use crate::tokens;
 use crate::world::World;
 
 const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn filled(path: &str) -> String {
+/// The routes that take a token.
+pub fn secured() -> impl Iterator<Item = (&'static Route, Scope)> {
+    ROUTES.iter().filter_map(|route| Some((route, route.scope?)))
+}
+
+pub fn filled(path: &str) -> String {
     let mut filled = path.replace("{type}", "glucose");
     for name in ["{data_id}", "{group_id}", "{member_id}", "{invitation_id}"] {
         filled = filled.replace(name, ID);
@@ -16,21 +22,14 @@ fn filled(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_route_answers_without_a_token_that_counts() {
+async fn no_route_answers_without_a_token() {
     let world = World::new().await;
     let ann = world.person("ann").await;
-    for route in ROUTES {
+    for (route, _) in secured() {
         let mut request = ann.request(route.method, &filled(route.path), Json::Null);
-        request.claims = None;
-        ann.send(request.clone()).await.problem(401, "unauthorized");
-        for (claim, value) in [
-            ("iss", json!("https://elsewhere")),
-            ("token_use", json!("id")),
-            ("client_id", json!("another")),
-            ("exp", json!(world.now().seconds().to_string())),
-        ] {
-            request.claims = ann.claims().as_object().cloned();
-            request.claims.as_mut().unwrap().insert(claim.into(), value);
+        for header in [None, Some("Bearer "), Some("Basic YTpi"), Some("Bearer nonsense")] {
+            request.headers.remove("authorization");
+            request.headers.extend(header.map(|value| ("authorization".to_owned(), value.to_owned())));
             let reply = ann.send(request.clone()).await;
             assert!(reply.headers["www-authenticate"].contains("invalid_token"));
             reply.problem(401, "unauthorized");
@@ -42,14 +41,17 @@ async fn no_route_answers_without_a_token_that_counts() {
 async fn every_route_asks_for_its_own_scope() {
     let world = World::new().await;
     let ann = world.person("ann").await;
-    for route in ROUTES {
-        let mut request = ann.request(route.method, &filled(route.path), Json::Null);
-        let claims = request.claims.as_mut().unwrap();
-        let others = claims["scope"].as_str().unwrap().replace(&route.scope.full(), "");
-        claims.insert("scope".into(), others.into());
-        let reply = ann.send(request).await;
-        assert!(reply.headers["www-authenticate"].contains(&route.scope.full()));
-        assert_eq!(reply.problem(403, "insufficient-scope")["scope"], route.scope.full());
+    for (route, scope) in secured() {
+        let mut claims = ann.claims();
+        let others = claims["scope"].as_str().unwrap().replace(&scope.full(), "");
+        for scopes in [others, format!("{}2 {}", scope.full(), scope.name()), String::new()] {
+            claims["scope"] = scopes.into();
+            let mut request = ann.request(route.method, &filled(route.path), Json::Null);
+            request.headers.insert("authorization".into(), format!("Bearer {}", tokens::token(&claims)));
+            let reply = ann.send(request).await;
+            assert!(reply.headers["www-authenticate"].contains(&scope.full()));
+            assert_eq!(reply.problem(403, "insufficient-scope")["scope"], scope.full());
+        }
     }
 }
 
@@ -58,7 +60,7 @@ async fn without_a_profile_every_route_says_to_make_one() {
     let world = World::new().await;
     let visitor = world.visitor("zoe");
     visitor.get("/user").await.problem(404, "no-profile");
-    for route in ROUTES.iter().filter(|route| route.path != "/user") {
+    for (route, _) in secured().filter(|(route, _)| route.path != "/user") {
         let problem =
             visitor.call(route.method, &filled(route.path), Json::Null).await.problem(403, "no-profile");
         assert!(problem["detail"].as_str().unwrap().contains("POST /user"));

@@ -93,7 +93,7 @@ async fn tour(world: &World) -> Vec<String> {
 }
 
 fn tells_nothing(log: &str) {
-    for forbidden in ["secret", "Secret", "example.org", "token-of", "Bearer"] {
+    for forbidden in ["secret", "Secret", "example.org", "eyJ", "Bearer"] {
         assert!(!log.contains(forbidden), "`{forbidden}` is in the log:\n{log}");
     }
     // As a word: these digits may well be in the middle of a job's id.

@@ -11,6 +11,8 @@ mod contracts;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod described;
+#[cfg(test)]
 mod group_data;
 #[cfg(test)]
 mod groups;
@@ -23,6 +25,8 @@ mod lists;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod members;
 #[cfg(test)]
 mod profile;
@@ -32,6 +36,8 @@ mod requests;
 mod scrubber;
 #[cfg(test)]
 mod shards;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod userinfo;
 #[cfg(test)]

@@ -73,3 +73,18 @@ async fn copying_an_item_takes_two_reads_and_a_write_for_each_25_groups_and_no_t
         );
     }
 }
+
+#[tokio::test]
+async fn who_calls_too_often_is_told_when_to_come_back_and_nobody_else_notices() {
+    let world = World::with_pace(2).await;
+    let (ann, bob) = (world.visitor("ann"), world.visitor("bob"));
+    for _ in 0..8 {
+        ann.get("/user").await.problem(404, "no-profile");
+    }
+    let reply = ann.get("/user").await;
+    assert_eq!(reply.headers["retry-after"], "1");
+    reply.problem(429, "too-many-requests");
+    bob.get("/user").await.problem(404, "no-profile");
+    *world.now.lock().unwrap() = world.now().plus_millis(1_000);
+    ann.get("/user").await.problem(404, "no-profile");
+}

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// A pool that gives these answers, one for each connection, and notes what it was asked.
-async fn pool(answers: &[(&'static str, &'static str)]) -> (String, Asked) {
+pub async fn pool(answers: &[(&'static str, &'static str)]) -> (String, Asked) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/oauth2/userInfo", listener.local_addr().unwrap());
     let asked = Asked::default();

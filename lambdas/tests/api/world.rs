@@ -16,6 +16,7 @@ use domain::replication::{Change, Order, ReplicaRow, decide};
 use domain::routes::Scope;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
+use lambdas::api::keys::KeyRing;
 use lambdas::api::userinfo::{UserInfo, UserInfoError};
 use lambdas::api::{Api, Request, Response};
 use lambdas::queue::{Jobs, NotSent};
@@ -27,6 +28,8 @@ use store::directory::Job;
 use store::document::Document;
 use store::layout::Layout;
 use store::{Store, Tables};
+
+use crate::tokens::{self, FakeKeys};
 
 pub const ISSUER: &str = "https://pool.example.org/p";
 pub const CLIENT: &str = "client";
@@ -63,7 +66,7 @@ impl UserInfo for FakeUserInfo {
         token: &'a str,
         subject: &'a str,
     ) -> BoxFuture<'a, Result<Option<String>, UserInfoError>> {
-        assert_eq!(token, format!("token-of-{subject}"), "the caller's own token is passed on");
+        assert_eq!(crate::tokens::subject(token), subject, "the caller's own token is passed on");
         Box::pin(std::future::ready(self.0.lock().unwrap().get(subject).cloned().unwrap_or(Ok(None))))
     }
 }
@@ -75,6 +78,8 @@ pub struct World {
     pub document: Arc<Document>,
     pub queue: Arc<Mutex<Queue>>,
     pub pool: Known,
+    /// The keys that the pool lists.
+    pub keys: FakeKeys,
     pub now: Mutex<Timestamp>,
     /// The operations that the database was asked for.
     pub calls: Arc<Mutex<Vec<String>>>,
@@ -82,7 +87,7 @@ pub struct World {
     pub meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
-fn document() -> Document {
+pub fn document() -> Document {
     let types = json!([
         {"name": "glucose", "time": "takenAt", "fields": {
             "takenAt": {"type": "datetime", "required": true},
@@ -171,15 +176,22 @@ async fn database(calls: Calls) -> aws_sdk_dynamodb::Client {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with_pace(1_000_000).await
+    }
+
+    /// One whose people may call so often a second.
+    pub async fn with_pace(calls_per_second: u32) -> Self {
         crate::logs::install();
         let calls = Calls::default();
         let store = Store::new(database(calls.clone()).await, Tables::of_stack("t"));
         let document = Arc::new(document());
-        let (jobs, userinfo) = (FakeJobs::default(), FakeUserInfo::default());
+        let (jobs, userinfo, keys) = (FakeJobs::default(), FakeUserInfo::default(), FakeKeys::of_pool());
         let settings = ApiSettings {
             issuer: ISSUER.into(),
             client_id: CLIENT.into(),
             userinfo_url: "http://unused".into(),
+            keys_url: "http://unused".into(),
+            calls_per_second,
         };
         let api = Api::new(
             store.clone(),
@@ -188,6 +200,7 @@ impl World {
             settings,
             Box::new(jobs.clone()),
             Box::new(userinfo.clone()),
+            KeyRing::new(Box::new(keys.clone())),
         );
         let now = Mutex::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
         Self {
@@ -196,6 +209,7 @@ impl World {
             document,
             queue: jobs.0,
             pool: userinfo.0,
+            keys,
             calls: calls.0,
             meanwhile: calls.1,
             now,
@@ -348,6 +362,10 @@ impl From<Response> for Reply {
         let headers: BTreeMap<_, _> = response.headers.into_iter().collect();
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["x-request-id"], "r1");
+        for name in ["content-security-policy", "referrer-policy", "strict-transport-security"] {
+            assert!(headers.contains_key(name), "{name}");
+        }
         let json =
             if response.body.is_empty() { Json::Null } else { serde_json::from_str(&response.body).unwrap() };
         Self { status: response.status, headers, json }
@@ -360,14 +378,14 @@ impl Person<'_> {
         let scopes: Vec<String> = Scope::ALL.iter().map(|scope| scope.full()).collect();
         json!({
             "iss": ISSUER, "token_use": "access", "client_id": CLIENT, "sub": self.subject,
-            "exp": (self.world.now().seconds() + 60).to_string(), "scope": format!("openid {}", scopes.join(" ")),
+            "exp": self.world.now().seconds() + 60, "scope": format!("openid {}", scopes.join(" ")),
         })
     }
 
     pub fn request(&self, method: &str, target: &str, body: Json) -> Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut headers =
-            BTreeMap::from([("authorization".to_owned(), format!("Bearer token-of-{}", self.subject))]);
+        let token = tokens::token(&self.claims());
+        let mut headers = BTreeMap::from([("authorization".to_owned(), format!("Bearer {token}"))]);
         let mut bytes = Vec::new();
         if !body.is_null() {
             headers.insert("content-type".into(), "application/json".into());
@@ -380,12 +398,13 @@ impl Person<'_> {
             query: query.into(),
             headers,
             body: bytes,
-            claims: self.claims().as_object().cloned(),
         }
     }
 
     pub async fn send(&self, request: Request) -> Reply {
-        self.world.api.handle(request, self.world.now()).await.into()
+        let response = self.world.api.handle(request.clone(), self.world.now()).await;
+        crate::described::check(&request, &response);
+        response.into()
     }
 
     pub async fn call(&self, method: &str, target: &str, body: Json) -> Reply {

@@ -158,7 +158,10 @@ fn every_route_asks_for_its_scope() {
     let route = resolve(find(&resources, "route.post-user-data"), &known);
     assert!(route.complete);
     assert_eq!(route.attributes["scopes"], json!(["freehold/data.write"]));
-    assert_eq!(resources.iter().filter(|resource| resource.address.kind == "route").count(), ROUTES.len());
+    assert_eq!(
+        resources.iter().filter(|resource| resource.address.kind == "route").count(),
+        ROUTES.len() + 1
+    );
 }
 
 #[test]

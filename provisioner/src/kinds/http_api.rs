@@ -40,6 +40,9 @@ pub struct Cors {
     pub methods: Vec<String>,
     /// The headers that they may send.
     pub headers: Vec<String>,
+    /// The headers of answers that they may read.
+    #[serde(default)]
+    pub exposes: Vec<String>,
     /// How long browsers remember this, in seconds.
     pub max_age: i32,
 }
@@ -137,6 +140,7 @@ fn normalise(api: Api, tags: Tags) -> Attributes {
         origins: sorted(cors.allow_origins),
         methods: sorted(cors.allow_methods),
         headers: sorted(cors.allow_headers),
+        exposes: sorted(cors.expose_headers),
         max_age: cors.max_age.unwrap_or(0),
     });
     Attributes {
@@ -151,6 +155,7 @@ fn aws_cors(cors: &Cors) -> AwsCors {
         .set_allow_origins(Some(cors.origins.clone()))
         .set_allow_methods(Some(cors.methods.clone()))
         .set_allow_headers(Some(cors.headers.clone()))
+        .set_expose_headers(Some(cors.exposes.clone()))
         .max_age(cors.max_age)
         .build()
 }

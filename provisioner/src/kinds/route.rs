@@ -20,7 +20,7 @@ pub struct Attributes<T = String> {
     pub api: T,
     /// Method and path: `GET /user`.
     pub key: String,
-    /// The id of the authorizer.
+    /// The id of the authorizer; empty on a route that takes no token.
     pub authorizer: T,
     /// The scopes of which a token must carry one, sorted.
     pub scopes: Vec<T>,
@@ -50,8 +50,8 @@ impl Typed for Route {
                 .create_route()
                 .api_id(&want.api)
                 .route_key(&want.key)
-                .authorization_type(AuthorizationType::Jwt)
-                .authorizer_id(&want.authorizer)
+                .authorization_type(authorization(&want))
+                .set_authorizer_id(authorizer(&want))
                 .set_authorization_scopes(Some(want.scopes.clone()))
                 .target(&target);
             match retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await {
@@ -74,8 +74,8 @@ impl Typed for Route {
                     .update_route()
                     .api_id(&want.api)
                     .route_id(id)
-                    .authorization_type(AuthorizationType::Jwt)
-                    .authorizer_id(&want.authorizer)
+                    .authorization_type(authorization(&want))
+                    .set_authorizer_id(authorizer(&want))
                     .set_authorization_scopes(Some(want.scopes.clone()))
                     .target(target);
                 retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await?;
@@ -101,6 +101,15 @@ impl Typed for Route {
     fn key(_address: &Address) -> Option<String> {
         serial_key()
     }
+}
+
+/// Whether tokens are checked.
+fn authorization(want: &Attributes) -> AuthorizationType {
+    if want.authorizer.is_empty() { AuthorizationType::None } else { AuthorizationType::Jwt }
+}
+
+fn authorizer(want: &Attributes) -> Option<String> {
+    Some(want.authorizer.clone()).filter(|id| !id.is_empty())
 }
 
 async fn look(at: At<'_>, api: &str, key: &str) -> Result<Option<AwsRoute>, AwsError> {

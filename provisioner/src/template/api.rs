@@ -10,6 +10,7 @@ pub(super) fn http_api(of: &Attributes<'_>) -> Option<Typed> {
             "AllowOrigins": of.get("cors/origins"),
             "AllowMethods": of.get("cors/methods"),
             "AllowHeaders": of.get("cors/headers"),
+            "ExposeHeaders": of.get("cors/exposes"),
             "MaxAge": of.get("cors/maxAge"),
         })
     });
@@ -46,12 +47,15 @@ pub(super) fn integration(of: &Attributes<'_>) -> Option<Typed> {
 }
 
 pub(super) fn route(of: &Attributes<'_>) -> Option<Typed> {
+    // An open route has no authorizer to name.
+    let is_open = of.get("authorizer") == "";
+    let secured = |value: Value| if is_open { Value::Null } else { value };
     let properties = json!({
         "ApiId": of.get("api"),
         "RouteKey": of.get("key"),
-        "AuthorizationType": "JWT",
-        "AuthorizerId": of.get("authorizer"),
-        "AuthorizationScopes": of.get("scopes"),
+        "AuthorizationType": if is_open { "NONE" } else { "JWT" },
+        "AuthorizerId": secured(of.get("authorizer")),
+        "AuthorizationScopes": secured(of.get("scopes")),
         "Target": { "Fn::Join": ["/", ["integrations", of.get("integration")]] },
     });
     Typed::new("AWS::ApiGatewayV2::Route", properties)

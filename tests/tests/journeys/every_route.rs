@@ -36,6 +36,8 @@ async fn every_route_does_its_work() {
     assert_eq!(user["email"], provider.who());
     assert_eq!(walk.step(&provider, "GET", "/user", none(), 200).await, user);
 
+    let description = walk.step(&owner, "GET", "/openapi.json", none(), 200).await;
+    assert_eq!(description["openapi"], "3.1.0");
     let group = walk.step(&owner, "POST", "/groups", json!({"name": "walk"}), 201).await;
     let group_id = group["id"].as_str().unwrap();
     let at = |rest: &str| format!("/groups/{group_id}{rest}");

@@ -1,0 +1,229 @@
+//! What each operation takes and gives. A new route has one line here, and its forms in `schemas.json`.
+
+use crate::routes::Operation;
+
+/// Groups of operations, with what they are about.
+pub(super) const TAGS: &[(&str, &str)] = &[
+    ("profile", "Who the caller is, and what concerns them"),
+    ("data", "The caller's own items"),
+    ("groups", "Groups, and who is in them"),
+    ("sharing", "What groups share, and what providers allow"),
+    ("invitations", "Inviting, accepting, declining"),
+    ("api", "The API itself"),
+];
+
+/// What an operation takes and gives, beyond what its route says.
+#[derive(Debug, Clone)]
+pub(super) struct Doc {
+    pub tag: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+    /// Names in `components/parameters`, besides those of the path.
+    pub parameters: Vec<&'static str>,
+    /// A form in `components/schemas`, and whether it has to be sent.
+    pub body: Option<(&'static str, bool)>,
+    pub media: Vec<&'static str>,
+    /// Status, what it means, and the form of its body.
+    pub answers: Vec<(u16, &'static str, Option<&'static str>)>,
+    /// Names in `components/headers`, of good answers.
+    pub headers: Vec<&'static str>,
+    /// Problems that only some operations have.
+    pub refuses: Vec<(u16, &'static str)>,
+}
+
+fn new(tag: &'static str, summary: &'static str, description: &'static str) -> Doc {
+    Doc {
+        tag,
+        summary,
+        description,
+        parameters: Vec::new(),
+        body: None,
+        media: vec!["application/json"],
+        answers: Vec::new(),
+        headers: Vec::new(),
+        refuses: Vec::new(),
+    }
+}
+
+impl Doc {
+    fn gives(mut self, status: u16, text: &'static str, schema: &'static str) -> Self {
+        self.answers.push((status, text, Some(schema)));
+        self
+    }
+    fn gives_nothing(mut self, text: &'static str) -> Self {
+        self.answers.push((204, text, None));
+        self
+    }
+    fn takes(self, schema: &'static str) -> Self {
+        Self { body: Some((schema, true)), ..self }
+    }
+    fn may_take(self, schema: &'static str) -> Self {
+        Self { body: Some((schema, false)), ..self }
+    }
+    fn with(mut self, parameters: &[&'static str]) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+    fn says(mut self, headers: &[&'static str]) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+    fn refuses(mut self, problems: &[(u16, &'static str)]) -> Self {
+        self.refuses.extend(problems);
+        self
+    }
+    /// A page of items in the order of their time.
+    fn items(self, schema: &'static str) -> Self {
+        self.with(&["from", "to", "limitItems", "order", "cursor"]).gives(200, "A page", schema)
+    }
+    /// A page of something else.
+    fn entries(self, schema: &'static str) -> Self {
+        self.with(&["limitEntries", "cursor"]).gives(200, "A page", schema)
+    }
+}
+
+const VERSION: &[(u16, &str)] = &[(412, "version-mismatch")];
+const LAST_OWNER: &[(u16, &str)] = &[(409, "last-owner"), (409, "conflict")];
+
+pub(super) fn doc(operation: Operation) -> Doc {
+    match operation {
+        Operation::GetUser => new("profile", "Show the caller's profile", "Who has none yet is told so with 404.")
+            .gives(200, "The profile", "User")
+            .refuses(&[(404, "no-profile")]),
+        Operation::CreateUser => new(
+            "profile",
+            "Make the caller's profile, with a drive of their own",
+            "Takes no body: the address is the one that the user pool has verified. Repeating it changes nothing.",
+        )
+        .gives(200, "They had it already", "User")
+        .gives(201, "Made", "User")
+        .says(&["location"]),
+        Operation::ListUserMembers => new("profile", "List the caller's memberships", "As user and through their drive.")
+            .entries("MembershipPage"),
+        Operation::ListUserInvitations => {
+            new("profile", "List the open invitations to the caller", "By their id or their verified address.")
+                .entries("InvitationToMePage")
+        }
+        Operation::ListReceipts => new(
+            "profile",
+            "List the receipts of removed copies",
+            "One for each time that the caller stopped sharing into a group, once its copies are gone.",
+        )
+        .entries("ReceiptPage"),
+        Operation::ListData => {
+            new("data", "List the caller's items", "All types, by the time that the items are about.")
+                .items("ItemPage")
+        }
+        Operation::ListDataOfType => {
+            new("data", "List the caller's items of one type", "By the time that the items are about.")
+                .items("ItemPage")
+        }
+        Operation::CreateData => new("data", "Create an item", "Groups receive it as their rules say, a moment later.")
+            .takes("NewItem")
+            .gives(201, "Created", "Item")
+            .says(&["location", "etag"]),
+        Operation::CreateDataBatch => {
+            new("data", "Create many items", "Each succeeds or fails on its own; see `results`, in the same order.")
+                .takes("NewItems")
+                .gives(200, "What became of each", "BatchResults")
+        }
+        Operation::GetData => {
+            new("data", "Show an item", "One of the caller's own.").gives(200, "The item", "Item").says(&["etag"])
+        }
+        Operation::UpdateData => new(
+            "data",
+            "Change an item",
+            "A merge patch (RFC 7396) over its fields: `null` takes a field away. What groups may no longer see is gone \
+             from them when this is answered.",
+        )
+        .takes("ItemPatch")
+        .media_of_patches()
+        .with(&["ifMatch"])
+        .gives(200, "The item as it is now", "Item")
+        .says(&["etag"])
+        .refuses(VERSION)
+        .refuses(&[(422, "time-immutable")]),
+        Operation::DeleteData => {
+            new("data", "Delete an item", "With its copies in every group, before this is answered.")
+                .with(&["ifMatch"])
+                .gives_nothing("Gone")
+                .refuses(VERSION)
+        }
+        Operation::CreateGroup => new("groups", "Make a group", "Its maker owns it. It begins with the stack's default rules.")
+            .takes("NewGroup")
+            .gives(201, "Made", "Group")
+            .says(&["location"]),
+        Operation::GetGroup => {
+            new("groups", "Show a group", "To its members; for others there is no such group.").gives(200, "The group", "Group")
+        }
+        Operation::DeleteGroup => new("groups", "Delete a group", "Gone for everybody when this is answered.")
+            .gives_nothing("Gone"),
+        Operation::ListGroupMembers => new("groups", "List a group's members", "To its members.").entries("MemberPage"),
+        Operation::RemoveGroupMember => new(
+            "groups",
+            "End a membership",
+            "Anybody's by an owner, one's own by everybody. A drive's id ends providing, a user's id the rest.",
+        )
+        .gives_nothing("Ended; readers see nothing of it any more")
+        .refuses(LAST_OWNER),
+        Operation::LeaveGroup => new("groups", "Leave a group", "In one role, or in all.")
+            .with(&["role"])
+            .gives_nothing("Left; readers see nothing of it any more")
+            .refuses(LAST_OWNER),
+        Operation::ListGroupData => {
+            new("sharing", "List what a group shares", "To its consumers. All types, by the time that the items are about.")
+                .items("SharedItemPage")
+        }
+        Operation::ListGroupDataOfType => {
+            new("sharing", "List what a group shares of one type", "To its consumers.").items("SharedItemPage")
+        }
+        Operation::GetContract => new("sharing", "Show the caller's contract with a group", "What they allow as its provider.")
+            .gives(200, "The contract", "ContractState"),
+        Operation::ReplaceContract => new(
+            "sharing",
+            "Replace the caller's contract with a group",
+            "What it takes away is gone when this is answered; what it adds comes by the job that is named.",
+        )
+        .takes("Contract")
+        .gives(200, "The contract as it is now", "ContractState")
+        .refuses(&[(409, "conflict")]),
+        Operation::ListGroupInvitations => {
+            new("invitations", "List a group's invitations", "To its owners.").entries("InvitationPage")
+        }
+        Operation::CreateInvitation => new(
+            "invitations",
+            "Invite somebody into a group",
+            "By address or by user id. The answer does not tell whether it is anybody's.",
+        )
+        .takes("NewInvitation")
+        .gives(201, "Invited", "Invitation")
+        .refuses(&[(409, "conflict")]),
+        Operation::AcceptInvitation => new(
+            "invitations",
+            "Accept an invitation",
+            "A provider may say what of their past comes along and what they allow. Repeating it changes nothing.",
+        )
+        .may_take("Acceptance")
+        .gives(200, "Joined", "Joined")
+        .refuses(&[(409, "not-acceptable"), (409, "conflict")]),
+        Operation::DeclineInvitation => new("invitations", "Decline an invitation", "For good.")
+            .gives_nothing("Declined")
+            .refuses(&[(409, "not-declinable"), (409, "conflict")]),
+        Operation::PreviewInvitation => new(
+            "invitations",
+            "Show what accepting an invitation would share, and with whom",
+            "The parameters are what the acceptance would say.",
+        )
+        .with(&["past", "types", "contractFrom", "contractTo", "when"])
+        .gives(200, "What would be shared", "Preview")
+        .refuses(&[(409, "not-acceptable"), (422, "invalid")]),
+        Operation::ShowOpenApi => new("api", "Show this description", "With the data types of this stack. Takes no token.")
+            .gives(200, "An OpenAPI document", "OpenApi"),
+    }
+}
+
+impl Doc {
+    fn media_of_patches(self) -> Self {
+        Self { media: vec!["application/merge-patch+json", "application/json"], ..self }
+    }
+}

@@ -1,0 +1,95 @@
+//! A stack's data types as JSON Schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::datatype::{DEFAULT_MAX_LENGTH, DataType, Field, FieldType, MAX_SET};
+use crate::id::Name;
+
+/// Makes the forms of items those of these data types. With none, they stay what any stack's are.
+pub(super) fn insert(components: &mut Json, types: &BTreeMap<Name, DataType>) {
+    if types.is_empty() {
+        return;
+    }
+    let Some(schemas) = components.get_mut("schemas").and_then(Json::as_object_mut) else { return };
+    let names: Vec<&str> = types.keys().map(Name::as_str).collect();
+    schemas.insert("DataType".into(), json!({ "type": "string", "enum": names }));
+    let mut new = Vec::new();
+    for data_type in types.values() {
+        let name = format!("Fields-{}", data_type.name);
+        let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
+        new.push(json!({
+            "type": "object",
+            "properties": { "type": { "const": data_type.name.as_str() }, "fields": reference },
+            "required": ["type", "fields"],
+            "additionalProperties": false,
+        }));
+        schemas.insert(name, fields(data_type));
+    }
+    schemas.insert("NewItem".into(), json!({ "description": "An item to create", "oneOf": new }));
+}
+
+fn fields(data_type: &DataType) -> Json {
+    let properties: Map<String, Json> =
+        data_type.fields.iter().map(|(name, held)| (name.to_string(), field(held))).collect();
+    let required: Vec<&str> = data_type
+        .fields
+        .iter()
+        // The time gives an item its place: it is needed even where the field could be left out.
+        .filter(|(name, field)| field.required || **name == data_type.time)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+    })
+}
+
+fn field(field: &Field) -> Json {
+    let mut schema = match field.kind {
+        FieldType::String => text(field),
+        FieldType::Integer => {
+            json!({ "type": "integer", "minimum": field.min.unwrap_or(i64::MIN), "maximum": field.max.unwrap_or(i64::MAX) })
+        }
+        FieldType::Decimal => decimal(field),
+        FieldType::Boolean => json!({ "type": "boolean" }),
+        FieldType::Datetime => json!({ "$ref": "#/components/schemas/Instant" }),
+        FieldType::Set => json!({ "type": "array", "items": text(field), "maxItems": MAX_SET }),
+        FieldType::Object => json!({}),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        if let Some(text) = &field.description {
+            schema.insert("description".into(), text.clone().into());
+        }
+        if let Some(unit) = &field.unit {
+            schema.insert("x-unit".into(), unit.clone().into());
+        }
+    }
+    schema
+}
+
+fn text(field: &Field) -> Json {
+    match &field.one_of {
+        Some(allowed) => json!({ "type": "string", "enum": allowed }),
+        None => json!({ "type": "string", "maxLength": field.max_length.unwrap_or(DEFAULT_MAX_LENGTH) }),
+    }
+}
+
+/// Four decimal places; written as a text, it loses none on the way.
+fn decimal(field: &Field) -> Json {
+    let places = |ten_thousandths: i64| {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a bound for people and generators; the API checks exactly"
+        )]
+        let number = ten_thousandths as f64 / 10_000.0;
+        json!(number)
+    };
+    let mut number = json!({ "type": "number", "multipleOf": 0.0001 });
+    if let Some(members) = number.as_object_mut() {
+        // What fits into 64 bits of ten-thousandths, with room for what a double cannot say.
+        members.insert("minimum".into(), field.min.map_or(json!(-900_000_000_000_i64), places));
+        members.insert("maximum".into(), field.max.map_or(json!(900_000_000_000_i64), places));
+    }
+    number
+}
