@@ -75,6 +75,11 @@ macro_rules! generated_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// The 128 bits that it was made of.
+            pub fn bits(&self) -> u128 {
+                // Checked when it was made; 0 keeps this total.
+                decode(&self.0, $what).unwrap_or(0)
+            }
         }
 
         impl TryFrom<String> for $name {

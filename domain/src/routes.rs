@@ -7,12 +7,26 @@ pub enum Operation {
     GetUser,
     /// Make the caller's profile, with a personal drive.
     CreateUser,
+    /// Erase the caller.
+    DeleteUser,
+    /// Show how far an erasure is.
+    GetErasure,
+    /// Make a profile for somebody who has not signed in yet.
+    CreateProfile,
+    /// Make another invite to take such a profile over.
+    ReissueInvite,
+    /// Take a profile over.
+    ClaimProfile,
     /// List the caller's items.
     ListData,
     /// Create an item.
     CreateData,
     /// Create many items.
     CreateDataBatch,
+    /// Change many items.
+    UpdateDataBatch,
+    /// Delete many items.
+    DeleteDataBatch,
     /// Show an item.
     GetData,
     /// Change an item.
@@ -21,14 +35,24 @@ pub enum Operation {
     DeleteData,
     /// List the caller's items of one type.
     ListDataOfType,
+    /// Show everything that is the caller's, page by page.
+    ExportData,
     /// List the caller's memberships.
     ListUserMembers,
     /// List the invitations addressed to the caller.
     ListUserInvitations,
     /// Make a group.
     CreateGroup,
+    /// List the caller's groups.
+    ListGroups,
     /// Show a group to a member.
     GetGroup,
+    /// Give a group another name.
+    RenameGroup,
+    /// Hand a group over to another member.
+    TransferGroup,
+    /// Replace what a group receives.
+    ReplaceGroupRules,
     /// Delete a group.
     DeleteGroup,
     /// List what a group shares, all types.
@@ -37,6 +61,8 @@ pub enum Operation {
     ListGroupDataOfType,
     /// List a group's members.
     ListGroupMembers,
+    /// Give a member of a group other roles.
+    ChangeMemberRoles,
     /// Remove a member from a group.
     RemoveGroupMember,
     /// Leave a group.
@@ -45,6 +71,10 @@ pub enum Operation {
     ListGroupInvitations,
     /// Invite somebody into a group.
     CreateInvitation,
+    /// Take an open invitation back.
+    RevokeInvitation,
+    /// Offer an open invitation for longer.
+    ResendInvitation,
     /// Accept an invitation.
     AcceptInvitation,
     /// Decline an invitation.
@@ -55,8 +85,18 @@ pub enum Operation {
     GetContract,
     /// Replace the caller's contract with a group.
     ReplaceContract,
+    /// Show whom the caller lets read what they share into a group.
+    GetAudience,
+    /// Say whether the caller is asked about new consumers of a group.
+    SetAudience,
+    /// Let a consumer read what the caller shares.
+    AgreeToConsumer,
+    /// Let a consumer read no longer what the caller shares.
+    RefuseConsumer,
     /// List the receipts of removed copies.
     ListReceipts,
+    /// List who was shown what of the caller's.
+    ListLedger,
     /// Show the description of the API.
     ShowOpenApi,
 }
@@ -136,22 +176,41 @@ const fn open(method: &'static str, path: &'static str, operation: Operation) ->
 pub const ROUTES: &[Route] = &[
     route("GET", "/user", Scope::Profile, Operation::GetUser),
     route("POST", "/user", Scope::Profile, Operation::CreateUser),
+    route("DELETE", "/user", Scope::Profile, Operation::DeleteUser),
+    route("GET", "/erasures/{erasure_id}", Scope::Profile, Operation::GetErasure),
+    route("POST", "/user/claim", Scope::Profile, Operation::ClaimProfile),
+    route("POST", "/profiles", Scope::GroupsWrite, Operation::CreateProfile),
+    route("POST", "/profiles/{user_id}/invite", Scope::GroupsWrite, Operation::ReissueInvite),
     route("GET", "/user/data", Scope::DataRead, Operation::ListData),
     route("POST", "/user/data", Scope::DataWrite, Operation::CreateData),
     route("POST", "/user/data/batch", Scope::DataWrite, Operation::CreateDataBatch),
+    route("PATCH", "/user/data/batch", Scope::DataWrite, Operation::UpdateDataBatch),
+    route("POST", "/user/data/batch/delete", Scope::DataWrite, Operation::DeleteDataBatch),
     route("GET", "/user/data/{data_id}", Scope::DataRead, Operation::GetData),
     route("PATCH", "/user/data/{data_id}", Scope::DataWrite, Operation::UpdateData),
     route("DELETE", "/user/data/{data_id}", Scope::DataWrite, Operation::DeleteData),
     route("GET", "/user/data/types/{type}", Scope::DataRead, Operation::ListDataOfType),
+    route("GET", "/user/data/export", Scope::DataRead, Operation::ExportData),
+    route("GET", "/user/ledger", Scope::Profile, Operation::ListLedger),
     route("GET", "/user/members", Scope::Profile, Operation::ListUserMembers),
     route("GET", "/user/invitations", Scope::Profile, Operation::ListUserInvitations),
     route("GET", "/user/receipts", Scope::Profile, Operation::ListReceipts),
+    route("GET", "/groups", Scope::GroupsRead, Operation::ListGroups),
     route("POST", "/groups", Scope::GroupsWrite, Operation::CreateGroup),
     route("GET", "/groups/{group_id}", Scope::GroupsRead, Operation::GetGroup),
+    route("PATCH", "/groups/{group_id}", Scope::GroupsWrite, Operation::RenameGroup),
+    route("POST", "/groups/{group_id}/transfer", Scope::GroupsWrite, Operation::TransferGroup),
+    route("PUT", "/groups/{group_id}/rules", Scope::GroupsWrite, Operation::ReplaceGroupRules),
     route("DELETE", "/groups/{group_id}", Scope::GroupsWrite, Operation::DeleteGroup),
     route("GET", "/groups/{group_id}/data", Scope::GroupsRead, Operation::ListGroupData),
     route("GET", "/groups/{group_id}/data/types/{type}", Scope::GroupsRead, Operation::ListGroupDataOfType),
     route("GET", "/groups/{group_id}/members", Scope::GroupsRead, Operation::ListGroupMembers),
+    route(
+        "PATCH",
+        "/groups/{group_id}/members/{member_id}",
+        Scope::GroupsWrite,
+        Operation::ChangeMemberRoles,
+    ),
     route(
         "DELETE",
         "/groups/{group_id}/members/{member_id}",
@@ -161,8 +220,24 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
     route("GET", "/groups/{group_id}/contract", Scope::GroupsRead, Operation::GetContract),
     route("PUT", "/groups/{group_id}/contract", Scope::GroupsWrite, Operation::ReplaceContract),
+    route("GET", "/groups/{group_id}/audience", Scope::GroupsRead, Operation::GetAudience),
+    route("PUT", "/groups/{group_id}/audience", Scope::GroupsWrite, Operation::SetAudience),
+    route("PUT", "/groups/{group_id}/audience/{member_id}", Scope::GroupsWrite, Operation::AgreeToConsumer),
+    route("DELETE", "/groups/{group_id}/audience/{member_id}", Scope::GroupsWrite, Operation::RefuseConsumer),
     route("GET", "/groups/{group_id}/invitations", Scope::GroupsRead, Operation::ListGroupInvitations),
     route("POST", "/groups/{group_id}/invitations", Scope::GroupsWrite, Operation::CreateInvitation),
+    route(
+        "DELETE",
+        "/groups/{group_id}/invitations/{invitation_id}",
+        Scope::GroupsWrite,
+        Operation::RevokeInvitation,
+    ),
+    route(
+        "POST",
+        "/groups/{group_id}/invitations/{invitation_id}/resend",
+        Scope::GroupsWrite,
+        Operation::ResendInvitation,
+    ),
     route(
         "GET",
         "/groups/{group_id}/invitations/{invitation_id}/preview",
@@ -248,13 +323,13 @@ mod tests {
         assert!(
             matches!(find("POST", "/user/data/batch"), Match::Route(r, _) if r.operation == Operation::CreateDataBatch)
         );
-        assert_eq!(find("GET", "/user/data/batch"), Match::WrongMethod(vec!["POST"]));
+        assert_eq!(find("GET", "/user/data/batch"), Match::WrongMethod(vec!["POST", "PATCH"]));
     }
 
     #[test]
     fn unknown_paths_and_methods_are_told_apart() {
         assert_eq!(find("GET", "/nowhere"), Match::Unknown);
         assert_eq!(find("GET", "/groups//data"), Match::Unknown);
-        assert_eq!(find("PUT", "/user"), Match::WrongMethod(vec!["GET", "POST"]));
+        assert_eq!(find("PUT", "/user"), Match::WrongMethod(vec!["GET", "POST", "DELETE"]));
     }
 }

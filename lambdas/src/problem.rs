@@ -198,6 +198,14 @@ impl From<StoreError> for Problem {
             StoreError::Condition | StoreError::Refused(_) => {
                 Self::conflict("conflict", "somebody else changed it at the same time; look again and repeat")
             }
+            StoreError::KeyReused => Self::new(
+                422,
+                "idempotency-mismatch",
+                "the idempotency key stands for another request",
+                "a request with this `idempotency-key` and another body was answered before; use a new key for each \
+                 request, and the same one only to repeat it",
+            ),
+            StoreError::Forbidden(detail) => Self::forbidden(detail),
             StoreError::Busy(code) => Self { cause: Some(format!("busy: {}", word(&code)).into()), ..busy() },
             StoreError::Unavailable(text) => {
                 Self { cause: Some(format!("unavailable: {}", word(&text)).into()), ..busy() }

@@ -25,7 +25,7 @@ const BODY: &str = "body";
 const VERSION: &str = "ver";
 const UPDATED: &str = "upd";
 
-fn item_row(item: &Item) -> Row {
+pub(crate) fn item_row(item: &Item) -> Row {
     let mut row = attr::row(
         &keys::item(&item.drive, &item.data_type, &item.id),
         [
@@ -229,20 +229,30 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes an item and returns the version it had.
+    /// Deletes an item, if it has this version where one is named, and returns the version it had.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if it is not there.
-    pub async fn delete_item(&self, drive: &DriveId, data_type: &Name, id: &ItemId) -> Result<u64> {
-        let answer = self
+    /// [`StoreError::Missing`] if it is not there; [`StoreError::Condition`] if it has another version than the one
+    /// named, or is not there.
+    pub async fn delete_item(
+        &self,
+        drive: &DriveId,
+        data_type: &Name,
+        id: &ItemId,
+        version: Option<u64>,
+    ) -> Result<u64> {
+        let mut delete = self
             .client
             .delete_item()
             .table_name(&self.tables.data)
             .set_key(Some(attr::key_row(&keys::item(drive, data_type, id))))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(sdk)?;
+            .return_values(ReturnValue::AllOld);
+        if let Some(version) = version {
+            delete = delete
+                .condition_expression("ver = :version")
+                .expression_attribute_values(":version", attr::number(version));
+        }
+        let answer = delete.send().await.map_err(sdk)?;
         let row = answer.attributes.filter(|row| !row.is_empty()).ok_or(StoreError::Missing("item"))?;
         version_from_row(&row)
     }

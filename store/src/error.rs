@@ -17,6 +17,12 @@ pub enum StoreError {
     /// A conditional write was refused.
     #[error("the condition of a write does not hold")]
     Condition,
+    /// An idempotency key stands for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The actor may not do this, or no longer.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// Some condition of a transaction was refused; per action, the reason's code.
     #[error("the transaction was refused: {0:?}")]
     Refused(Vec<String>),

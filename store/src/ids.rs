@@ -1,12 +1,23 @@
 //! New identifiers, from the operating system's randomness.
 
-use domain::id::{DriveId, GroupId, InvitationId, ItemId, JobId, Name, UserId};
-use domain::time::Timestamp;
+use domain::id::{DriveId, GroupId, InvitationId, JobId, UserId};
 use sha2::{Digest, Sha256};
 
-fn bits() -> u128 {
+pub(crate) fn bits() -> u128 {
     // A ULID: its first bits are the time, so that rows made together lie together; 80 random bits keep it unguessable.
     ulid::Ulid::generate().0
+}
+
+/// 256 bits that nobody can guess.
+pub(crate) fn secret() -> [u8; 32] {
+    // Each draw has 80 random bits of the operating system's generator: 320 are hashed down to 256.
+    let random = (0..4).flat_map(|_| ulid::Ulid::generate().random().to_be_bytes());
+    Sha256::digest(random.collect::<Vec<u8>>()).into()
+}
+
+/// A text that no other entry of a ledger has, and that sorts behind all earlier ones.
+pub(crate) fn entry() -> String {
+    JobId::from_bits(bits()).to_string()
 }
 
 /// A new user id.
@@ -37,8 +48,4 @@ pub fn job_of(parent: &JobId, drive: &DriveId, epoch: u64) -> JobId {
         .chain_update(epoch.to_be_bytes())
         .finalize();
     JobId::from_bits(digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
-}
-/// A new item id.
-pub fn item(time: Timestamp, data_type: &Name) -> ItemId {
-    ItemId::new(time, data_type, (bits() & u128::from(u64::MAX)) as u64)
 }

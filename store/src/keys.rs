@@ -59,15 +59,35 @@ pub fn user_member(user: &UserId, group: &GroupId) -> Key {
 }
 /// The user that an identity belongs to. Hashed: neither issuer nor subject need to be readable here.
 pub fn identity(issuer: &str, subject: &str) -> Key {
-    key(format!("IDENTITY#{}", digest(&[issuer, subject])), "LINK")
+    identity_link(format!("IDENTITY#{}", digest(&[issuer.as_bytes(), subject.as_bytes()])))
+}
+/// The row of an identity, by its partition.
+pub(crate) fn identity_link(pk: String) -> Key {
+    key(pk, "LINK")
+}
+/// What is left to say of an erasure.
+pub fn erasure(job: &JobId) -> Key {
+    key(format!("ERASURE#{job}"), "ERASURE")
+}
+/// An identity, where its user is found: so that whatever belongs to them can be.
+pub fn identity_of(user: &UserId, link: &Key) -> Key {
+    key(user_partition(user), &*link.pk)
+}
+/// An invite to take a profile over, by the hash of its secret.
+pub fn profile_invite(hash: &str) -> Key {
+    key(format!("INVITE#{hash}"), "PROFILE")
 }
 /// What is addressed to an e-mail address, before or after its owner has a profile.
 pub fn email_partition(address: &str) -> String {
-    format!("EMAIL#{}", digest(&[&normal_address(address)]))
+    format!("EMAIL#{}", digest(&[normal_address(address).as_bytes()]))
 }
 /// Addresses are compared without regard to case and surrounding space.
 pub fn normal_address(address: &str) -> String {
     address.trim().to_lowercase()
+}
+/// What a caller's idempotency key stands for.
+pub fn once(user: &UserId, key: &str, part: usize) -> Key {
+    self::key(user_partition(user), format!("ONCE#{key}#{part}"))
 }
 /// A drive.
 pub fn drive(drive: &DriveId) -> Key {
@@ -83,7 +103,19 @@ pub fn provides(drive: &DriveId, group: &GroupId) -> Key {
 }
 /// What is left to say of copies that were removed, where their owner finds it.
 pub fn receipt(drive: &DriveId, job: &JobId) -> Key {
-    key(drive_partition(drive), format!("RECEIPT#{job}"))
+    key(drive_partition(drive), receipt_sort(job))
+}
+/// Where a receipt stands among its drive's rows.
+pub(crate) fn receipt_sort(job: &JobId) -> String {
+    format!("RECEIPT#{job}")
+}
+/// What others were shown of a drive's items.
+pub fn ledger_partition(drive: &DriveId) -> String {
+    format!("LEDGER#{drive}")
+}
+/// One entry of it.
+pub fn ledger(drive: &DriveId, entry: &str) -> Key {
+    key(ledger_partition(drive), format!("SHOWN#{entry}"))
 }
 /// A group.
 pub fn group(group: &GroupId) -> Key {
@@ -137,12 +169,12 @@ pub fn repair(drive: &str, sort: &str) -> Key {
     key(REPAIRS, format!("ITEM#{drive}#{sort}"))
 }
 
-fn digest(parts: &[&str]) -> String {
+pub(crate) fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // The length first, so that no two lists of parts read the same.
         hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
+        hash.update(part);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

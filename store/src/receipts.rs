@@ -63,6 +63,11 @@ impl Receipt {
     }
 }
 
+/// Where a job's receipt stands in the list of its drive.
+pub fn position(job: &JobId) -> String {
+    keys::receipt_sort(job)
+}
+
 impl Store {
     /// Writes a receipt; the first one of a job stays.
     ///

@@ -171,6 +171,25 @@ impl Store {
         Ok(Swept { found: found.len(), removed, next })
     }
 
+    /// Deletes every row of a drive, tombstones included, from a stretch of one partition of a group's copies. Only when
+    /// nobody can write such a row any more: nothing is left then that would keep a late one from coming back.
+    ///
+    /// # Errors
+    /// Those of the database; looking again is right.
+    pub async fn forget_copies(
+        &self,
+        partition: &str,
+        drive: &DriveId,
+        after: Option<&str>,
+    ) -> Result<Swept> {
+        let (rows, next) = self.stretch(partition, after).await?;
+        let key = |seen: &Seen| Key { pk: partition.to_owned(), sk: seen.sk.clone() };
+        let found: Vec<Key> = rows.iter().filter(|seen| seen.is_of(drive)).map(key).collect();
+        let text = format!("DELETE FROM \"{}\" WHERE pk=? AND sk=?", self.tables.replicas);
+        self.each(&found, &text, |key| vec![attr::text(&key.pk), attr::text(&key.sk)]).await?;
+        Ok(Swept { found: found.len(), removed: found.len(), next })
+    }
+
     async fn stretch(&self, partition: &str, after: Option<&str>) -> Result<(Vec<Seen>, Option<String>)> {
         let start = after.map(|sk| attr::key_row(&Key { pk: partition.to_owned(), sk: sk.to_owned() }));
         let answer = self

@@ -1,6 +1,6 @@
 //! Where a drive's items go: its memberships and the rules of their groups, read afresh for every batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
@@ -206,8 +206,15 @@ impl Store {
         serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
     }
 
-    async fn groups_by_id(&self, ids: &[&GroupId]) -> Result<HashMap<GroupId, GroupRow>> {
+    /// Groups, deleted ones included; what never was is left out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn groups_by_id(&self, ids: &[&GroupId]) -> Result<HashMap<GroupId, GroupRow>> {
         let mut found = HashMap::new();
+        // The same key twice in one call is refused.
+        let ids: BTreeSet<&GroupId> = ids.iter().copied().collect();
+        let ids: Vec<&GroupId> = ids.into_iter().collect();
         for chunk in ids.chunks(100) {
             let mut wanted: Vec<Row> = chunk.iter().map(|id| attr::key_row(&keys::group(id))).collect();
             while !wanted.is_empty() {

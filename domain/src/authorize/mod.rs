@@ -258,6 +258,10 @@ fn refusal(actor: &Actor<'_>, operation: Operation, subject: &Subject<'_>) -> Ve
         (_, Subject::Invitation { .. }) => Verdict::Hidden("invitation"),
         (_, Subject::Group(_) | Subject::Member(..)) => match operation {
             Operation::GetContract | Operation::ReplaceContract => Verdict::Hidden("contract"),
+            Operation::GetAudience
+            | Operation::SetAudience
+            | Operation::AgreeToConsumer
+            | Operation::RefuseConsumer => Verdict::Forbidden("only providers of the group have an audience"),
             Operation::ListGroupData | Operation::ListGroupDataOfType => Verdict::Forbidden(
                 "only consumers of the group read what it shares; ask an owner to invite you as one",
             ),

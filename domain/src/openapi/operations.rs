@@ -72,6 +72,14 @@ impl Doc {
         self.refuses.extend(problems);
         self
     }
+    /// What makes something, and can be repeated without harm under a key.
+    fn once(self) -> Self {
+        self.with(&["idempotencyKey"]).refuses(&[(422, "idempotency-mismatch")])
+    }
+    fn gives_nothing_new(mut self) -> Self {
+        self.answers.push((304, "The caller has this version already", None));
+        self
+    }
     /// A page of items in the order of their time.
     fn items(self, schema: &'static str) -> Self {
         self.with(&["from", "to", "limitItems", "order", "cursor"]).gives(200, "A page", schema)
@@ -83,6 +91,7 @@ impl Doc {
 }
 
 const VERSION: &[(u16, &str)] = &[(412, "version-mismatch")];
+const DECLARED: &[(u16, &str)] = &[(409, "declared-group"), (409, "conflict")];
 const LAST_OWNER: &[(u16, &str)] = &[(409, "last-owner"), (409, "conflict")];
 
 pub(super) fn doc(operation: Operation) -> Doc {
@@ -98,6 +107,47 @@ pub(super) fn doc(operation: Operation) -> Doc {
         .gives(200, "They had it already", "User")
         .gives(201, "Made", "User")
         .says(&["location"]),
+        Operation::DeleteUser => new(
+            "profile",
+            "Erase the caller",
+            "Gone for everybody who reads when this is answered; a job removes the rest. Whoever owns a group alone hands it \
+             over or deletes it first.",
+        )
+        .gives(202, "Under way; keep the identifier to look how far it is", "Erasure")
+        .says(&["location"])
+        .refuses(LAST_OWNER)
+        .refuses(&[(404, "not-found")]),
+        Operation::GetErasure => {
+            new("profile", "Show how far an erasure is", "For whoever was told its identifier.").gives(200, "So far", "Erasure")
+        }
+        Operation::CreateProfile => new(
+            "profile",
+            "Make a profile for somebody who has not signed in yet",
+            "It can be invited into groups at once. Whoever has the invite's secret takes it over.",
+        )
+        .gives(201, "Made", "MadeProfile"),
+        Operation::ReissueInvite => new(
+            "profile",
+            "Make another invite for such a profile",
+            "By whoever made it, until it is taken over. The invite before counts no longer.",
+        )
+        .gives(201, "Made", "MadeInvite"),
+        Operation::ClaimProfile => new(
+            "profile",
+            "Take a profile over",
+            "For somebody who is signed in and has none. It can be done once; what does not count is answered alike, \
+             whatever the reason.",
+        )
+        .takes("Claim")
+        .gives(200, "The profile, which is the caller's now", "User")
+        .says(&["location"])
+        .refuses(&[(404, "no-invite"), (409, "has-profile")]),
+        Operation::ListLedger => new(
+            "profile",
+            "List who was shown what of the caller's",
+            "One entry for each page of a group's data that showed something, latest first.",
+        )
+        .entries("ShownPage"),
         Operation::ListUserMembers => new("profile", "List the caller's memberships", "As user and through their drive.")
             .entries("MembershipPage"),
         Operation::ListUserInvitations => {
@@ -113,6 +163,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListData => {
             new("data", "List the caller's items", "All types, by the time that the items are about.")
                 .items("ItemPage")
+                .with(&["types"])
         }
         Operation::ListDataOfType => {
             new("data", "List the caller's items of one type", "By the time that the items are about.")
@@ -121,14 +172,40 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::CreateData => new("data", "Create an item", "Groups receive it as their rules say, a moment later.")
             .takes("NewItem")
             .gives(201, "Created", "Item")
-            .says(&["location", "etag"]),
+            .says(&["location", "etag"])
+            .once(),
+        Operation::UpdateDataBatch => new(
+            "data",
+            "Change many items",
+            "Each as by its own merge patch, and each succeeds or fails on its own; see `results`, in the same order.",
+        )
+        .takes("ItemPatches")
+        .media_of_patches()
+        .gives(200, "What became of each", "BatchResults"),
+        Operation::DeleteDataBatch => {
+            new("data", "Delete many items", "With their copies. Each succeeds or fails on its own; see `results`.")
+                .takes("ItemRemovals")
+                .gives(200, "What became of each", "BatchResults")
+        }
+        Operation::ExportData => new(
+            "data",
+            "Show everything that is the caller's",
+            "Page by page: profile, memberships with contracts, open invitations, receipts, who was shown what, items.",
+        )
+        .with(&["limitExport", "cursor"])
+        .gives(200, "A page", "ExportPage"),
         Operation::CreateDataBatch => {
             new("data", "Create many items", "Each succeeds or fails on its own; see `results`, in the same order.")
                 .takes("NewItems")
                 .gives(200, "What became of each", "BatchResults")
+                .once()
         }
         Operation::GetData => {
-            new("data", "Show an item", "One of the caller's own.").gives(200, "The item", "Item").says(&["etag"])
+            new("data", "Show an item", "One of the caller's own.")
+                .with(&["ifNoneMatch"])
+                .gives(200, "The item", "Item")
+                .gives_nothing_new()
+                .says(&["etag"])
         }
         Operation::UpdateData => new(
             "data",
@@ -152,7 +229,42 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::CreateGroup => new("groups", "Make a group", "Its maker owns it. It begins with the stack's default rules.")
             .takes("NewGroup")
             .gives(201, "Made", "Group")
-            .says(&["location"]),
+            .says(&["location"])
+            .once()
+            .refuses(&[(404, "not-found")]),
+        Operation::ListGroups => {
+            new("groups", "List the caller's groups", "With their roles in each.").entries("GroupPage")
+        }
+        Operation::RenameGroup => new("groups", "Give a group another name", "By its owners.")
+            .takes("NewGroup")
+            .media_of_patches()
+            .gives(200, "The group as it is now", "Group")
+            .refuses(DECLARED),
+        Operation::TransferGroup => new(
+            "groups",
+            "Hand a group over",
+            "Another member owns it, and the caller does so no longer, in one step. Their other roles stay.",
+        )
+        .takes("Transfer")
+        .gives_nothing("Handed over")
+        .refuses(LAST_OWNER),
+        Operation::ReplaceGroupRules => new(
+            "groups",
+            "Replace what a group receives",
+            "By its owners, within what the stack lets groups share. What it takes away is gone when this is answered; what \
+             it adds comes by the job that is named.",
+        )
+        .takes("NewRules")
+        .gives(200, "The rules as they are now", "RulesState")
+        .refuses(DECLARED),
+        Operation::ChangeMemberRoles => new(
+            "groups",
+            "Give a member other roles",
+            "By owners, to those who read or own. What people share is theirs to begin and to end.",
+        )
+        .takes("NewRoles")
+        .gives(200, "The member as they are now", "MemberRoles")
+        .refuses(LAST_OWNER),
         Operation::GetGroup => {
             new("groups", "Show a group", "To its members; for others there is no such group.").gives(200, "The group", "Group")
         }
@@ -173,7 +285,34 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListGroupData => {
             new("sharing", "List what a group shares", "To its consumers. All types, by the time that the items are about.")
                 .items("SharedItemPage")
+                .with(&["types"])
         }
+        Operation::GetAudience => new(
+            "sharing",
+            "Show whom the caller lets read what they share into a group",
+            "Everybody, unless they want to be asked.",
+        )
+        .gives(200, "The audience", "Audience"),
+        Operation::SetAudience => new(
+            "sharing",
+            "Say whether the caller is asked about new consumers",
+            "Whoever reads already is agreed to. A new consumer sees nothing of the caller's until they agree.",
+        )
+        .takes("NewAudience")
+        .gives(200, "The audience as it is now", "Audience")
+        .refuses(&[(409, "conflict")]),
+        Operation::AgreeToConsumer => {
+            new("sharing", "Let a consumer read what the caller shares", "Until they leave, or the caller refuses.")
+                .gives(200, "The audience as it is now", "Audience")
+                .refuses(&[(409, "conflict")])
+        }
+        Operation::RefuseConsumer => new(
+            "sharing",
+            "Let a consumer read no longer what the caller shares",
+            "What they saw is gone for them when this is answered. From then on the caller is asked about new ones.",
+        )
+        .gives(200, "The audience as it is now", "Audience")
+        .refuses(&[(409, "conflict")]),
         Operation::ListGroupDataOfType => {
             new("sharing", "List what a group shares of one type", "To its consumers.").items("SharedItemPage")
         }
@@ -197,7 +336,20 @@ pub(super) fn doc(operation: Operation) -> Doc {
         )
         .takes("NewInvitation")
         .gives(201, "Invited", "Invitation")
+        .once()
         .refuses(&[(409, "conflict")]),
+        Operation::RevokeInvitation => {
+            new("invitations", "Take an open invitation back", "Repeating it changes nothing.")
+                .gives_nothing("Revoked; nobody is let in by it any more")
+                .refuses(&[(409, "not-open"), (409, "conflict")])
+        }
+        Operation::ResendInvitation => new(
+            "invitations",
+            "Offer an open invitation for longer",
+            "Also one that is over: it can be accepted for the full time again.",
+        )
+        .gives(200, "The invitation as it is now", "Invitation")
+        .refuses(&[(409, "not-open"), (409, "conflict")]),
         Operation::AcceptInvitation => new(
             "invitations",
             "Accept an invitation",

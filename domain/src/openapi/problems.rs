@@ -43,8 +43,10 @@ impl ProblemType {
     }
 
     pub(super) fn concerns(&self, route: &Route, doc: &Doc) -> bool {
-        let no_profile_needed =
-            matches!(route.operation, Operation::GetUser | Operation::CreateUser) || route.scope.is_none();
+        let no_profile_needed = matches!(
+            route.operation,
+            Operation::GetUser | Operation::CreateUser | Operation::ClaimProfile | Operation::GetErasure
+        ) || route.scope.is_none();
         match self.when {
             When::Always => true,
             When::Token => route.scope.is_some(),
@@ -87,6 +89,11 @@ pub const PROBLEMS: &[ProblemType] = &[
     of("no-profile", 404, When::Told, "the caller has no profile yet; `POST /user` makes it"),
     of("forbidden", 403, When::Group, "the caller is a member, in another role than this takes"),
     of("not-found", 404, When::Named, "it does not exist, or not for this caller"),
+    of("not-found", 404, When::Told, "it does not exist any more"),
+    of("no-invite", 404, When::Told, "the invite does not count: never made, used, replaced or expired"),
+    of("declared-group", 409, When::Told, "stack.yaml declares the group, and this is changed there"),
+    of("not-open", 409, When::Told, "the invitation was answered or revoked"),
+    of("has-profile", 409, When::Told, "the caller has a profile already"),
     of("last-owner", 409, When::Told, "a group keeps one owner at least"),
     of("conflict", 409, When::Told, "somebody else changed it at the same time"),
     of("not-acceptable", 409, When::Told, "the invitation is no longer open, or the role is held already"),
@@ -112,6 +119,7 @@ pub const PROBLEMS: &[ProblemType] = &[
         When::Told,
         "what was sent cannot be accepted; `errors` says everything that is wrong",
     ),
+    of("idempotency-mismatch", 422, When::Told, "the idempotency key stands for another request"),
     of("time-immutable", 422, When::Told, "an item's time cannot change"),
     with("too-many-requests", 429, When::Always, &["retry-after"], "more calls than the stack lets through"),
     of("internal", 500, When::Always, "something is wrong on our side, and was noted"),

@@ -14,7 +14,7 @@ pub use decide::{
 };
 pub use order::{InvalidOrder, Order};
 pub use revise::{Former, revise};
-pub use roster::{ProviderTerms, ReplicaRow, Roster, shown};
+pub use roster::{Audience, ProviderTerms, ReplicaRow, Roster, shown};
 pub use shard::{Shard, Spread};
 
 #[cfg(test)]

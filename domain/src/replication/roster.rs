@@ -29,6 +29,31 @@ pub struct Roster {
     pub consumers: BTreeSet<UserId>,
     /// The users who administer the group.
     pub owners: BTreeSet<UserId>,
+    /// Since when each consumer reads.
+    pub reading_since: BTreeMap<UserId, Timestamp>,
+    /// Of the drives that want to be asked about new consumers, whom they let read.
+    pub audiences: BTreeMap<DriveId, Audience>,
+}
+
+/// Whom a provider lets read what they share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// Consumers, with the time since when they read: one who left and came back is another one.
+    pub agreed: BTreeMap<UserId, Timestamp>,
+}
+
+impl Audience {
+    /// Whether a consumer is one of those that the provider lets read.
+    pub fn includes(&self, roster: &Roster, user: &UserId) -> bool {
+        roster.reading_since.get(user).is_some_and(|since| self.agreed.get(user) == Some(since))
+    }
+}
+
+impl Roster {
+    /// Whether a provider lets a consumer read what they share: everybody does who has not asked to be asked.
+    pub fn lets_read(&self, drive: &DriveId, user: &UserId) -> bool {
+        self.audiences.get(drive).is_none_or(|audience| audience.includes(self, user))
+    }
 }
 
 /// A copy as it was read.

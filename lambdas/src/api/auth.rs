@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use domain::routes::Route;
 use domain::time::Timestamp;
@@ -96,16 +97,21 @@ pub(super) async fn identify<'a>(
     Ok(Some(Identity { issuer: &settings.issuer, subject: claims.sub, bearer }))
 }
 
-/// Callers that this process has met: whose identity belongs to which user never changes.
+/// Callers that this process has met a moment ago. Whose identity belongs to which user changes only when they are
+/// erased; what a process does that has not heard of it yet is removed by the erasure's job.
 #[derive(Debug, Default)]
-pub(super) struct KnownCallers(Mutex<HashMap<String, Caller>>);
+pub(super) struct KnownCallers(Mutex<HashMap<String, (Caller, Instant)>>);
+
+/// How long a caller is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Callers remembered at most; beyond that, they are read again.
 const MOST: usize = 8192;
 
 impl KnownCallers {
     pub(super) fn get(&self, subject: &str) -> Option<Caller> {
-        self.0.lock().ok()?.get(subject).cloned()
+        let known = self.0.lock().ok()?.get(subject).cloned();
+        known.filter(|(_, met)| met.elapsed() < REMEMBERED).map(|(caller, _)| caller)
     }
 
     pub(super) fn put(&self, subject: &str, caller: &Caller) {
@@ -113,7 +119,13 @@ impl KnownCallers {
             if known.len() >= MOST {
                 known.clear();
             }
-            known.insert(subject.to_owned(), caller.clone());
+            known.insert(subject.to_owned(), (caller.clone(), Instant::now()));
+        }
+    }
+
+    pub(super) fn forget(&self, subject: &str) {
+        if let Ok(mut known) = self.0.lock() {
+            known.remove(subject);
         }
     }
 }

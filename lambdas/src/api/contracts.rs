@@ -5,9 +5,10 @@ use std::sync::Arc;
 use domain::rules::{CompiledContract, Contract, ContractError, RulePart};
 use domain::time::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use store::StoreError;
 use store::directory::{Caller, GroupRow};
+use store::receipts::Receipt;
 
 use super::request::SINGLE_BODY;
 use super::response::Response;
@@ -69,6 +70,15 @@ fn mistake(error: ContractError, within: &str) -> Mistake {
         },
     };
     Mistake::at(format!("{within}{field}"), error.to_string())
+}
+
+/// A receipt as the one whose data it was sees it.
+pub(super) fn receipt_json(receipt: &Receipt) -> Json {
+    json!({
+        "id": receipt.job.as_str(), "group": receipt.group.as_str(),
+        "left": receipt.left.to_string(), "finished": receipt.finished.to_string(),
+        "expected": receipt.expected, "deleted": receipt.deleted, "remaining": receipt.remaining,
+    })
 }
 
 impl Call<'_> {
@@ -152,13 +162,6 @@ impl Call<'_> {
         let window = &paging.window;
         let (receipts, next) =
             self.store().receipts(&caller.drive, window.after.clone(), window.limit).await?;
-        let entries = receipts.iter().map(|receipt| {
-            json!({
-                "id": receipt.job.as_str(), "group": receipt.group.as_str(),
-                "left": receipt.left.to_string(), "finished": receipt.finished.to_string(),
-                "expected": receipt.expected, "deleted": receipt.deleted, "remaining": receipt.remaining,
-            })
-        });
-        Ok(paging.answer(self, entries.collect(), next.as_deref()))
+        Ok(paging.answer(self, receipts.iter().map(receipt_json).collect(), next.as_deref()))
     }
 }

@@ -7,7 +7,8 @@ use domain::time::Timestamp;
 use domain::value::fields_to_json;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use store::{StoreError, ids};
+use store::StoreError;
+use store::once::Stamp;
 
 use super::paging::Paging;
 use super::request::SINGLE_BODY;
@@ -65,7 +66,12 @@ impl std::io::Write for Counter {
 
 impl<'a> Call<'a> {
     /// Checks an item that was sent and gives it its identifier.
-    pub(super) fn new_item(&self, drive: &DriveId, sent: &NewItem) -> Result<Item, Problem> {
+    pub(super) fn new_item(
+        &self,
+        drive: &DriveId,
+        sent: &NewItem,
+        (stamp, n): (&Stamp, usize),
+    ) -> Result<Item, Problem> {
         check_size(&sent.fields)?;
         let types = &self.document().data_types;
         let data_type = types.get(sent.data_type.as_str()).ok_or_else(|| {
@@ -78,7 +84,7 @@ impl<'a> Call<'a> {
         // A type whose time field is optional has no order for an item without it.
         let time = data_type.time_of(&fields).ok_or_else(|| wrong_time("is required"))?;
         let expires = data_type.expiry(time);
-        if expires.is_some_and(|end| end <= self.now) {
+        if expires.is_some_and(|end| end <= stamp.at) {
             let days = data_type.retention_days.unwrap_or_default();
             return Err(wrong_time(&format!(
                 "is past: items of this type are kept for {days} days after their time"
@@ -87,10 +93,10 @@ impl<'a> Call<'a> {
         Ok(Item {
             drive: drive.clone(),
             data_type: data_type.name.clone(),
-            id: ids::item(time, &data_type.name),
+            id: stamp.item(n, time, &data_type.name),
             version: 1,
             fields,
-            updated: self.now,
+            updated: stamp.at,
             expires,
         })
     }
@@ -99,11 +105,20 @@ impl<'a> Call<'a> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let sent: NewItem = self.request.json(SINGLE_BODY)?;
-        let item = self.new_item(&caller.drive, &sent)?;
-        match self.store().create_item(&item).await {
-            // Nobody else draws the same identifier: an attempt of this very call wrote it, and its answer was lost.
-            Ok(()) | Err(StoreError::Condition) => {}
-            Err(error) => return Err(error.into()),
+        let stamp = Stamp::fresh(self.now);
+        let mut item = self.new_item(&caller.drive, &sent, (&stamp, 0))?;
+        match self.keyed(&caller)? {
+            Some(keyed) => {
+                let written = std::slice::from_ref(&item);
+                if let Some(before) = self.store().create_items_once(written, &keyed, &stamp).await? {
+                    item = self.new_item(&caller.drive, &sent, (&before, 0))?;
+                }
+            }
+            None => match self.store().create_item(&item).await {
+                // Nobody else draws the same identifier: an attempt of this very call wrote it, and its answer was lost.
+                Ok(()) | Err(StoreError::Condition) => {}
+                Err(error) => return Err(error.into()),
+            },
         }
         let location = format!("/user/data/{}", item.id);
         Ok(Response::json(201, &item_json(&item)).header("location", location).version(item.version))
@@ -113,6 +128,9 @@ impl<'a> Call<'a> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let item = self.own_item(&caller.drive, &self.item_id()?).await?;
+        if self.request.has_version(item.version) {
+            return Ok(Response::not_modified(item.version));
+        }
         Ok(Response::json(200, &item_json(&item)).version(item.version))
     }
 
@@ -123,17 +141,18 @@ impl<'a> Call<'a> {
     }
 
     pub(super) async fn list_data(&self) -> Answer {
-        self.list_own(&self.document().data_types.values().collect::<Vec<_>>(), "").await
+        let (types, about) = self.chosen_types()?;
+        self.list_own(&types, &about, true).await
     }
 
     pub(super) async fn list_data_of_type(&self) -> Answer {
         let data_type = self.data_type()?;
-        self.list_own(&[data_type], data_type.name.as_str()).await
+        self.list_own(&[data_type], data_type.name.as_str(), false).await
     }
 
-    async fn list_own(&self, types: &[&DataType], about: &str) -> Answer {
+    async fn list_own(&self, types: &[&DataType], about: &str, choosable: bool) -> Answer {
         let caller = self.caller().await?;
-        let paging = Paging::of_items(self, &[caller.user.as_str(), about])?;
+        let paging = Paging::of_items(self, &[caller.user.as_str(), about], choosable)?;
         let page =
             self.store().items(&caller.drive, types, &paging.window, self.document(), self.now).await?;
         let items = page.items.iter().map(|item| (item.id.to_string(), item_json(item)));
@@ -150,26 +169,35 @@ impl<'a> Call<'a> {
     pub(super) async fn delete_data(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
-        let id = self.item_id()?;
-        if let Some(version) = self.request.if_match()? {
-            let item = self.own_item(&caller.drive, &id).await?;
-            if item.version != version {
-                return Err(Problem::precondition(item.version));
-            }
-        }
-        for data_type in self.document().types_of(&id) {
-            match self.store().delete_item(&caller.drive, &data_type.name, &id).await {
+        self.delete_own(&caller.drive, &self.item_id()?, self.request.if_match()?).await?;
+        Ok(Response::empty())
+    }
+
+    /// Deletes an item and its copies, if it has the version that is expected.
+    pub(super) async fn delete_own(
+        &self,
+        drive: &DriveId,
+        id: &ItemId,
+        expected: Option<u64>,
+    ) -> Result<(), Problem> {
+        for data_type in self.document().types_of(id) {
+            match self.store().delete_item(drive, &data_type.name, id, expected).await {
                 Ok(version) => {
-                    effects::deleted(self, &caller.drive, &data_type.name, &id, Some(version)).await?;
-                    return Ok(Response::empty());
+                    return Ok(effects::deleted(self, drive, &data_type.name, id, Some(version)).await?);
                 }
+                // Another version, or none.
+                Err(StoreError::Condition) => match self.store().item(drive, id, self.document()).await {
+                    Ok(item) => return Err(Problem::precondition(item.version)),
+                    Err(StoreError::Missing(_)) => {}
+                    Err(error) => return Err(error.into()),
+                },
                 Err(StoreError::Missing(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         // An earlier call may have deleted the item and been cut off before its copies; whoever repeats it, finishes it.
-        for data_type in self.document().types_of(&id) {
-            effects::deleted(self, &caller.drive, &data_type.name, &id, None).await?;
+        for data_type in self.document().types_of(id) {
+            effects::deleted(self, drive, &data_type.name, id, None).await?;
         }
         Err(Problem::not_found("item"))
     }

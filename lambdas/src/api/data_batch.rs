@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use domain::id::DriveId;
 use domain::item::Item;
 use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::data::BATCH;
+use store::once::{self, Keyed, Stamp};
 use store::{Result as StoreResult, StoreError};
 
 use super::data::NewItem;
@@ -16,7 +18,7 @@ use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
 
 /// Items of one call at most.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 /// How often an item that the database did not take is sent again.
 const ROUNDS: u32 = 4;
 
@@ -35,34 +37,84 @@ impl Call<'_> {
             let message = format!("must have from 1 to {MOST} items, not {}", batch.items.len());
             return Err(Problem::invalid([Mistake::at("items", message)]));
         }
-        let items: Vec<Result<Item, Problem>> = batch
+        let sent: Vec<Result<NewItem, Problem>> = batch
             .items
             .into_iter()
             .map(|json| {
-                let sent: NewItem = serde_json::from_value(json).map_err(|error| {
-                    Problem::invalid([Mistake::at("", format!("is not an item: {error}"))])
-                })?;
-                self.new_item(&caller.drive, &sent)
+                serde_json::from_value(json)
+                    .map_err(|error| Problem::invalid([Mistake::at("", format!("is not an item: {error}"))]))
             })
             .collect();
-        let valid: Vec<Item> = items.iter().filter_map(|item| item.as_ref().ok()).cloned().collect();
-        let mut written = self.write_all(valid).await.into_iter();
-        let results: Vec<Json> = items
-            .into_iter()
-            .map(|item| {
-                let item = item.and_then(|item| written.next().unwrap_or_else(not_written).map(|()| item).map_err(Problem::from));
-                match item {
-                    Ok(item) => json!({
-                        "status": 201, "id": item.id.as_str(), "time": item.time().to_string(), "version": item.version,
-                    }),
-                    Err(problem) => self.failed(&problem),
-                }
-            })
-            .collect();
+        let results = match self.keyed(&caller)? {
+            None => self.create_all(&caller.drive, &sent).await,
+            Some(keyed) => self.create_once(&caller.drive, &sent, &keyed).await?,
+        };
         Ok(Response::json(200, &json!({ "results": results })))
     }
 
-    fn failed(&self, problem: &Problem) -> Json {
+    /// The items that were sent from this place on, as a stamp makes them.
+    fn stamped(
+        &self,
+        drive: &DriveId,
+        sent: &[Result<NewItem, Problem>],
+        (stamp, from): (&Stamp, usize),
+    ) -> Vec<Result<Item, Problem>> {
+        let made = sent.iter().enumerate().map(|(at, sent)| match sent {
+            Ok(sent) => self.new_item(drive, sent, (stamp, from + at)),
+            Err(problem) => Err(problem.clone()),
+        });
+        made.collect()
+    }
+
+    async fn create_all(&self, drive: &DriveId, sent: &[Result<NewItem, Problem>]) -> Vec<Json> {
+        let items = self.stamped(drive, sent, (&Stamp::fresh(self.now), 0));
+        let valid: Vec<Item> = items.iter().filter_map(|item| item.as_ref().ok()).cloned().collect();
+        let mut written = self.write_all(valid).await.into_iter();
+        let results = items.into_iter().map(|item| {
+            let mut written = || written.next().unwrap_or_else(not_written);
+            self.result(item.and_then(|item| written().map(|()| item).map_err(Problem::from)))
+        });
+        results.collect()
+    }
+
+    /// Creates items under the caller's key: a stretch at a time, each in a transaction with the key's record, so that
+    /// repeating the request makes what is missing and nothing twice.
+    async fn create_once(
+        &self,
+        drive: &DriveId,
+        sent: &[Result<NewItem, Problem>],
+        keyed: &Keyed,
+    ) -> Result<Vec<Json>, Problem> {
+        let mut results = Vec::with_capacity(sent.len());
+        for (part, sent) in sent.chunks(once::BATCH).enumerate() {
+            let from = part * once::BATCH;
+            let stamp = Stamp::fresh(self.now);
+            let mut items = self.stamped(drive, sent, (&stamp, from));
+            let valid: Vec<Item> = items.iter().filter_map(|item| item.as_ref().ok()).cloned().collect();
+            match self.store().create_items_once(&valid, &keyed.part(part), &stamp).await {
+                Ok(None) => {}
+                Ok(Some(before)) => items = self.stamped(drive, sent, (&before, from)),
+                Err(StoreError::KeyReused) => return Err(StoreError::KeyReused.into()),
+                Err(error) => {
+                    let problem = Problem::from(error);
+                    items = items.into_iter().map(|item| item.and(Err(problem.clone()))).collect();
+                }
+            }
+            results.extend(items.into_iter().map(|item| self.result(item)));
+        }
+        Ok(results)
+    }
+
+    fn result(&self, item: Result<Item, Problem>) -> Json {
+        match item {
+            Ok(item) => json!({
+                "status": 201, "id": item.id.as_str(), "time": item.time().to_string(), "version": item.version,
+            }),
+            Err(problem) => self.failed(&problem),
+        }
+    }
+
+    pub(super) fn failed(&self, problem: &Problem) -> Json {
         if let Some(cause) = &problem.cause {
             tracing::warn!(problem = problem.slug, cause, "an item of a batch was not written");
         }

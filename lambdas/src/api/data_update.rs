@@ -1,6 +1,6 @@
 //! `PATCH /user/data/{data_id}`: a merge patch (RFC 7396) over an item's fields.
 
-use domain::id::DriveId;
+use domain::id::{DriveId, ItemId};
 use domain::item::Item;
 use domain::value::fields_to_json;
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use store::StoreError;
 
 use super::data::{check_size, item_json};
+use super::request::SINGLE_BODY;
 use super::response::Response;
 use super::{Answer, Call, effects};
 use crate::problem::{Mistake, Problem};
@@ -17,28 +18,29 @@ const ATTEMPTS: u32 = 6;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
-    fields: Map<String, Json>,
+pub(super) struct Patch {
+    pub(super) fields: Map<String, Json>,
 }
 
 impl Call<'_> {
     pub(super) async fn update_data(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
-        let patch: Patch = self.request.patch()?;
+        let patch: Patch = self.request.patch(SINGLE_BODY)?;
         let expected = self.request.if_match()?;
-        let item = self.patch_item(&caller.drive, &patch, expected).await?;
+        let item = self.patch_item(&caller.drive, &self.item_id()?, &patch, expected).await?;
         Ok(Response::json(200, &item_json(&item)).version(item.version))
     }
 
-    async fn patch_item(
+    /// Merges a patch into an item, if it has the version that is expected; whoever else changes it at the same time.
+    pub(super) async fn patch_item(
         &self,
         drive: &DriveId,
+        id: &ItemId,
         patch: &Patch,
         expected: Option<u64>,
     ) -> Result<Item, Problem> {
-        let id = self.item_id()?;
-        let mut before = self.own_item(drive, &id).await?;
+        let mut before = self.own_item(drive, id).await?;
         for _ in 0..ATTEMPTS {
             if expected.is_some_and(|version| version != before.version) {
                 return Err(Problem::precondition(before.version));
@@ -57,7 +59,7 @@ impl Call<'_> {
                 Err(StoreError::Condition) => {}
                 Err(error) => return Err(error.into()),
             }
-            let current = self.own_item(drive, &id).await?;
+            let current = self.own_item(drive, id).await?;
             if is_same_write(&current, &next) {
                 // Our own, by an attempt whose answer was lost.
                 effects::updated(self, &before, &next).await?;

@@ -10,23 +10,24 @@ use domain::value::{Fields, fields_to_json};
 use serde_json::{Value as Json, json};
 use store::{Result as StoreResult, StoreError};
 
-use super::paging::Paging;
+use super::paging::{Paging, fit};
 use super::{Answer, Call};
 
 impl Call<'_> {
     pub(super) async fn list_group_data(&self) -> Answer {
-        self.list_shared(&self.document().data_types.values().collect::<Vec<_>>(), "").await
+        let (types, about) = self.chosen_types()?;
+        self.list_shared(&types, &about, true).await
     }
 
     pub(super) async fn list_group_data_of_type(&self) -> Answer {
         let data_type = self.data_type()?;
-        self.list_shared(&[data_type], data_type.name.as_str()).await
+        self.list_shared(&[data_type], data_type.name.as_str(), false).await
     }
 
-    async fn list_shared(&self, types: &[&DataType], about: &str) -> Answer {
+    async fn list_shared(&self, types: &[&DataType], about: &str, choosable: bool) -> Answer {
         let caller = self.caller().await?;
         let id = self.group_id()?;
-        let paging = Paging::of_items(self, &[caller.user.as_str(), id.as_str(), about])?;
+        let paging = Paging::of_items(self, &[caller.user.as_str(), id.as_str(), about], choosable)?;
         // In parallel: the copies are no use without the group's row, but waiting for it first would double the time.
         let guess = self.store().guessed_layout(&id);
         let (group, page) = futures::join!(
@@ -41,25 +42,30 @@ impl Call<'_> {
             false => self.store().replicas(&id, &group.layout, types, &paging.window).await?,
         };
         let book = self.store().rulebook(&group, self.document()).await?;
-        let items = self.guarded(&id, page.items, &roster, &book);
-        Ok(paging.answer_sized(self, items, page.next))
+        let mut shown = self.guarded((&caller, &id), page.items, &roster, &book);
+        let next = fit(&mut shown, |(position, json, _)| (position, json), page.next);
+        self.note_shown(&caller, &id, shown.iter().map(|(.., row)| row)).await?;
+        let items = shown.into_iter().map(|(_, json, _)| json).collect();
+        Ok(paging.answer(self, items, next.as_deref()))
     }
 
     /// The copies that may be seen, by their positions. A page can be short, or empty, and still have a next one.
     fn guarded(
         &self,
-        group: &GroupId,
+        (caller, group): (&Caller, &GroupId),
         rows: Vec<StoreResult<ReplicaRow>>,
         roster: &Roster,
         book: &Rulebook,
-    ) -> Vec<(String, Json)> {
+    ) -> Vec<(String, Json, ReplicaRow)> {
         let mut unreadable = 0_usize;
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             match row {
+                // A provider who wants to be asked has not agreed to this reader.
+                Ok(row) if !roster.lets_read(&row.drive, &caller.user) => {}
                 Ok(row) => {
                     if let Some(fields) = shown(&row, roster, book, self.now) {
-                        items.push((position(&row), shared_json(&row, &fields)));
+                        items.push((position(&row), shared_json(&row, &fields), row));
                     }
                 }
                 Err(error) => {

@@ -1,16 +1,20 @@
 //! `/groups`: making, showing, deleting.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::authorize::{About, GroupFacts, Roles, Subject};
 use domain::id::GroupId;
 use domain::replication::Roster;
+use domain::stack::RuleSet;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use store::directory::{Caller, GroupRow, Job, JobKind, NewGroup, Role};
 use store::ids;
+use store::once::Stamp;
 
 use super::asking::actor;
+use super::paging::Paging;
 use super::request::SINGLE_BODY;
 use super::response::Response;
 use super::{Answer, Call};
@@ -39,6 +43,28 @@ fn held(roles: Roles) -> Vec<Role> {
     let each =
         [(Role::Owner, roles.owner), (Role::Provider, roles.provider), (Role::Consumer, roles.consumer)];
     each.into_iter().filter(|(_, held)| *held).map(|(role, _)| role).collect()
+}
+
+/// A group as a member sees it.
+pub(super) fn group_json(group: &GroupRow, rules: &RuleSet, roster: &Roster, roles: &[Role]) -> Json {
+    json!({
+        "id": group.id.as_str(), "name": group.name, "created": group.created.to_string(), "roles": names(roles),
+        "rules": rules, "ruleRevision": group.rule_revision, "declared": group.declared.is_some(),
+        "members": {
+            "owners": roster.owners.len(), "providers": roster.providers.len(), "consumers": roster.consumers.len(),
+        },
+    })
+}
+
+/// A group's name as it is kept.
+pub(super) fn group_name(sent: &str) -> Result<&str, Problem> {
+    let name = sent.trim();
+    let length = name.chars().count();
+    if length == 0 || length > LONGEST_NAME || name.chars().any(char::is_control) {
+        let message = format!("must have from 1 to {LONGEST_NAME} characters, and none that cannot be seen");
+        return Err(Problem::invalid([Mistake::at("name", message)]));
+    }
+    Ok(name)
 }
 
 pub(super) fn names(roles: &[Role]) -> Vec<&'static str> {
@@ -82,20 +108,19 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let sent: GroupToMake = self.request.json(SINGLE_BODY)?;
-        let name = sent.name.trim();
-        let length = name.chars().count();
-        if length == 0 || length > LONGEST_NAME || name.chars().any(char::is_control) {
-            let message =
-                format!("must have from 1 to {LONGEST_NAME} characters, and none that cannot be seen");
-            return Err(Problem::invalid([Mistake::at("name", message)]));
-        }
-        let id = ids::group();
+        let name = group_name(&sent.name)?;
+        let keyed = self.keyed(&caller)?;
+        let mut stamp = Stamp::fresh(self.now);
         let rules = &self.document().group_defaults;
-        let group = NewGroup { id: id.clone(), name, rules, shards: 1, owner: Some(&caller.user) };
-        self.store().create_group(&group, self.now).await?;
+        let group = NewGroup { id: stamp.group(), name, rules, shards: 1, owner: Some(&caller.user) };
+        let once = keyed.as_ref().map(|keyed| (keyed, &stamp));
+        if let Some(before) = self.store().create_group(&group, once, self.now).await? {
+            stamp = before;
+        }
+        let id = stamp.group();
         let body = json!({
-            "id": id.as_str(), "name": name, "created": self.now.to_string(), "roles": [Role::Owner.as_str()],
-            "rules": rules, "members": { "owners": 1, "providers": 0, "consumers": 0 },
+            "id": id.as_str(), "name": name, "created": stamp.at.to_string(), "roles": [Role::Owner.as_str()],
+            "rules": rules, "ruleRevision": 1, "declared": false, "members": { "owners": 1, "providers": 0, "consumers": 0 },
         });
         Ok(Response::json(201, &body).header("location", format!("/groups/{id}")))
     }
@@ -105,14 +130,31 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let Standing { group, roster, roles } = self.standing(&caller).await?;
         let rules = self.store().rule_set(&group.id, group.rule_revision).await?;
-        let body = json!({
-            "id": group.id.as_str(), "name": group.name, "created": group.created.to_string(), "roles": names(&roles),
-            "rules": rules,
-            "members": {
-                "owners": roster.owners.len(), "providers": roster.providers.len(), "consumers": roster.consumers.len(),
-            },
+        Ok(Response::json(200, &group_json(&group, &rules, &roster, &roles)))
+    }
+
+    /// The groups that the caller is a member of.
+    pub(super) async fn list_groups(&self) -> Answer {
+        let caller = self.caller().await?;
+        let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
+        let members = self.store().memberships(&caller).await?;
+        let ids: Vec<&GroupId> = members.iter().map(|member| &member.group).collect();
+        let groups = self.store().groups_by_id(&ids).await?;
+        let mut entries: BTreeMap<&GroupId, (&GroupRow, Vec<Role>)> = BTreeMap::new();
+        for member in &members {
+            // What is left of a deleted group is on its way out.
+            let Some(group) = groups.get(&member.group).filter(|group| group.active) else { continue };
+            entries.entry(&group.id).or_insert_with(|| (group, Vec::new())).1.extend(&member.roles);
+        }
+        let entries = entries.into_iter().map(|(id, (group, held))| {
+            let roles = Role::ALL.iter().map(|(_, role)| *role).filter(|role| held.contains(role));
+            let entry = json!({
+                "id": id.as_str(), "name": group.name, "created": group.created.to_string(),
+                "roles": names(&roles.collect::<Vec<_>>()), "declared": group.declared.is_some(),
+            });
+            (id.to_string(), entry)
         });
-        Ok(Response::json(200, &body))
+        Ok(paging.answer_slice(self, entries.collect()))
     }
 
     /// Deletes a group: gone for everybody when this is answered; a job clears up behind it.

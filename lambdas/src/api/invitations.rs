@@ -6,7 +6,8 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use store::directory::{Acceptance, Caller, Invitation, InvitationStatus, Invitee, JobStatus, Role};
-use store::{StoreError, ids, keys};
+use store::once::Stamp;
+use store::{StoreError, keys};
 
 use super::paging::Paging;
 use super::request::SINGLE_BODY;
@@ -112,8 +113,10 @@ impl Call<'_> {
         let standing = self.standing(&caller).await?;
         let sent: InvitationToMake = self.request.json(SINGLE_BODY)?;
         let (role, invitee) = sent.check()?;
-        let invitation = Invitation {
-            id: ids::invitation(),
+        let keyed = self.keyed(&caller)?;
+        let stamp = Stamp::fresh(self.now);
+        let mut invitation = Invitation {
+            id: stamp.invitation(),
             group: standing.group.id,
             group_name: standing.group.name,
             role,
@@ -124,7 +127,12 @@ impl Call<'_> {
             status: InvitationStatus::Pending,
             answered_by: None,
         };
-        self.store().create_invitation(&invitation).await?;
+        let once = keyed.as_ref().map(|keyed| (keyed, &stamp));
+        if let Some(before) = self.store().create_invitation_once(&invitation, once).await? {
+            invitation.id = before.invitation();
+            invitation.created = before.at;
+            invitation.expires = before.at.plus_millis(OPEN_DAYS * 86_400_000);
+        }
         Ok(Response::json(201, &for_owners(&invitation, self.now)))
     }
 
@@ -138,6 +146,38 @@ impl Call<'_> {
         let (invitations, next) = page.await?;
         let entries = invitations.iter().map(|invitation| for_owners(invitation, self.now)).collect();
         Ok(paging.answer(self, entries, next.as_deref()))
+    }
+
+    /// Takes an open invitation back.
+    pub(super) async fn revoke_invitation(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let invitation = self.owners_invitation().await?;
+        match self.store().revoke_invitation(&invitation).await {
+            Ok(()) => Ok(Response::empty()),
+            Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-open", detail)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Offers an open invitation anew, also one that is over: it can be accepted for the full time again.
+    pub(super) async fn resend_invitation(&self) -> Answer {
+        self.request.parameters(&[])?;
+        let invitation = self.owners_invitation().await?;
+        let until = self.now.plus_millis(OPEN_DAYS * 86_400_000);
+        match self.store().renew_invitation(&invitation, until).await {
+            Ok(renewed) => Ok(Response::json(200, &for_owners(&renewed, self.now))),
+            Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-open", detail)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The invitation that the path names, for an owner of its group.
+    async fn owners_invitation(&self) -> Result<Invitation, Problem> {
+        let caller = self.caller().await?;
+        let group = self.standing(&caller).await?.group.id;
+        let id = InvitationId::parse(self.variable("invitation_id"));
+        let id = id.map_err(|_| Problem::not_found("invitation"))?;
+        Ok(self.store().invitation(&group, &id).await?)
     }
 
     pub(super) async fn accept_invitation(&self) -> Answer {

@@ -2,7 +2,9 @@
 
 use domain::id::{DriveId, UserId};
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, Departure, GroupRow, Job, JobKind, Leaving, Member, MemberId, Role};
+use store::directory::{
+    Caller, Departure, GroupRow, Job, JobKind, Leaving, Member, MemberId, Role, UserMembership,
+};
 use store::{StoreError, ids};
 
 use super::groups::names;
@@ -16,11 +18,13 @@ const ATTEMPTS: u32 = 5;
 
 /// Whose memberships end, and in which roles.
 #[derive(Debug, Clone, Default)]
-struct Going {
+pub(super) struct Going {
     /// The drive that shares no more.
-    drive: Option<DriveId>,
+    pub drive: Option<DriveId>,
     /// The user who reads or administers no more: in this role, or in every one.
-    user: Option<(UserId, Option<Role>)>,
+    pub user: Option<(UserId, Option<Role>)>,
+    /// The owner who removes somebody else.
+    pub by: Option<UserId>,
 }
 
 fn member_json(member: &Member) -> Json {
@@ -29,6 +33,11 @@ fn member_json(member: &Member) -> Json {
         MemberId::User(user) => ("user", user.as_str()),
     };
     json!({ "id": id, "kind": kind, "roles": names(&member.roles), "joined": member.joined.to_string() })
+}
+
+/// A member who reads or owns.
+pub(super) fn user_json(member: &UserMembership) -> Json {
+    json!({ "id": member.user.as_str(), "kind": "user", "roles": names(&member.roles) })
 }
 
 impl Call<'_> {
@@ -49,11 +58,13 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let standing = self.standing(&caller).await?;
         let named = self.variable("member_id");
+        let own = named == caller.user.as_str() || named == caller.drive.as_str();
+        let by = (!own).then_some(caller.user);
         let roster = &standing.roster;
         let drive = DriveId::parse(named).ok().filter(|drive| roster.providers.contains_key(drive));
         let user = UserId::parse(named).ok();
         let user = user.filter(|user| roster.consumers.contains(user) || roster.owners.contains(user));
-        self.end(&standing.group, &Going { drive, user: user.map(|user| (user, None)) }).await
+        self.end(&standing.group, &Going { drive, user: user.map(|user| (user, None)), by }).await
     }
 
     /// Ends the caller's own membership, in one role or in all.
@@ -73,15 +84,15 @@ impl Call<'_> {
         }
         let Caller { user, drive } = caller;
         let going = match role {
-            None => Going { drive: Some(drive), user: Some((user, None)) },
-            Some(Role::Provider) => Going { drive: Some(drive), user: None },
-            Some(role) => Going { drive: None, user: Some((user, Some(role))) },
+            None => Going { drive: Some(drive), user: Some((user, None)), by: None },
+            Some(Role::Provider) => Going { drive: Some(drive), user: None, by: None },
+            Some(role) => Going { drive: None, user: Some((user, Some(role))), by: None },
         };
         self.end(&standing.group, &going).await
     }
 
     /// Ends memberships: gone for readers when this is answered; a job removes the copies behind it.
-    async fn end(&self, group: &GroupRow, going: &Going) -> Answer {
+    pub(super) async fn end(&self, group: &GroupRow, going: &Going) -> Answer {
         for _ in 0..ATTEMPTS {
             let leaving = self.leaving(group, going).await?;
             if leaving.provider.is_none() && leaving.user.is_none() {
@@ -104,7 +115,7 @@ impl Call<'_> {
     }
 
     async fn leaving(&self, group: &GroupRow, going: &Going) -> Result<Leaving, Problem> {
-        let mut leaving = Leaving::default();
+        let mut leaving = Leaving { by: going.by.clone(), ..Leaving::default() };
         if let Some(drive) = &going.drive
             && let Some(membership) = self.store().provider(&group.id, drive, self.document()).await?
         {

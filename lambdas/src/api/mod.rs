@@ -4,23 +4,31 @@
 //! that tests, simulations and benchmarks drive the very code that is deployed.
 
 mod asking;
+mod audience;
 mod auth;
 mod contracts;
 mod data;
 mod data_batch;
+mod data_batch_change;
 mod data_update;
 mod effects;
+mod erasure;
+mod export;
 pub mod gateway;
+mod governing;
 mod group_data;
+mod group_rules;
 mod groups;
 mod invitations;
 pub mod jwt;
 pub mod keys;
+mod ledger;
 mod members;
 mod openapi;
 mod pace;
 mod paging;
 mod preview;
+mod profiles;
 pub mod request;
 pub mod response;
 pub mod start;
@@ -39,6 +47,7 @@ use store::Store;
 use store::cursor::CursorKey;
 use store::directory::{Caller, Job};
 use store::document::Document;
+use store::once::Keyed;
 use tracing::Instrument as _;
 
 use crate::problem::Problem;
@@ -180,9 +189,18 @@ impl<'a> Call<'a> {
         match self.route.operation {
             Operation::GetUser => Box::pin(self.get_user()),
             Operation::CreateUser => Box::pin(self.create_user()),
+            Operation::CreateProfile => Box::pin(self.create_profile()),
+            Operation::ReissueInvite => Box::pin(self.reissue_invite()),
+            Operation::ClaimProfile => Box::pin(self.claim_profile()),
+            Operation::DeleteUser => Box::pin(self.delete_user()),
+            Operation::GetErasure => Box::pin(self.get_erasure()),
             Operation::ListData => Box::pin(self.list_data()),
             Operation::CreateData => Box::pin(self.create_data()),
             Operation::CreateDataBatch => Box::pin(self.create_data_batch()),
+            Operation::UpdateDataBatch => Box::pin(self.update_data_batch()),
+            Operation::DeleteDataBatch => Box::pin(self.delete_data_batch()),
+            Operation::ExportData => Box::pin(self.export_data()),
+            Operation::ListLedger => Box::pin(self.list_ledger()),
             Operation::GetData => Box::pin(self.get_data()),
             Operation::UpdateData => Box::pin(self.update_data()),
             Operation::DeleteData => Box::pin(self.delete_data()),
@@ -190,6 +208,13 @@ impl<'a> Call<'a> {
             Operation::ListUserMembers => Box::pin(self.list_user_members()),
             Operation::ListUserInvitations => Box::pin(self.list_user_invitations()),
             Operation::CreateGroup => Box::pin(self.create_group()),
+            Operation::ListGroups => Box::pin(self.list_groups()),
+            Operation::RenameGroup => Box::pin(self.rename_group()),
+            Operation::TransferGroup => Box::pin(self.transfer_group()),
+            Operation::ReplaceGroupRules => Box::pin(self.replace_group_rules()),
+            Operation::ChangeMemberRoles => Box::pin(self.change_member_roles()),
+            Operation::RevokeInvitation => Box::pin(self.revoke_invitation()),
+            Operation::ResendInvitation => Box::pin(self.resend_invitation()),
             Operation::GetGroup => Box::pin(self.get_group()),
             Operation::DeleteGroup => Box::pin(self.delete_group()),
             Operation::ListGroupData => Box::pin(self.list_group_data()),
@@ -203,6 +228,10 @@ impl<'a> Call<'a> {
             Operation::PreviewInvitation => Box::pin(self.preview_invitation()),
             Operation::GetContract => Box::pin(self.get_contract()),
             Operation::ReplaceContract => Box::pin(self.replace_contract()),
+            Operation::GetAudience => Box::pin(self.get_audience()),
+            Operation::SetAudience => Box::pin(self.set_audience()),
+            Operation::AgreeToConsumer => Box::pin(self.agree_to_consumer()),
+            Operation::RefuseConsumer => Box::pin(self.refuse_consumer()),
             Operation::ListReceipts => Box::pin(self.list_receipts()),
             Operation::DeclineInvitation => Box::pin(self.decline_invitation()),
             Operation::ShowOpenApi => Box::pin(self.show_open_api()),
@@ -228,6 +257,13 @@ impl<'a> Call<'a> {
             self.api.known.put(subject, caller);
         }
         Ok(found)
+    }
+
+    /// What the caller's idempotency key makes of this request, if they have sent one.
+    fn keyed(&self, caller: &Caller) -> Result<Option<Keyed>, Problem> {
+        let Request { method, path, body, .. } = self.request;
+        let key = self.request.idempotency_key()?;
+        Ok(key.map(|key| Keyed::new(&caller.user, key, &[method.as_bytes(), path.as_bytes(), body])))
     }
 
     /// A variable segment of the path.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::datatype::DataType;
+use domain::id::Name;
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
 use store::page::{Direction, Window};
@@ -19,6 +21,11 @@ const MOST_ENTRIES: usize = 100;
 /// Bytes of a page at most: a function's answer may have 6 MB, so a page of large items is shorter than asked.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
+/// What a list of items is asked with.
+const ITEMS: &[&str] = &["from", "to", "limit", "order", "cursor"];
+/// What a list of items of many types is asked with.
+const ITEMS_OF_TYPES: &[&str] = &["from", "to", "limit", "order", "cursor", "types"];
+
 /// A page that a caller asks for.
 #[derive(Debug)]
 pub(super) struct Paging {
@@ -29,9 +36,10 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The page of items that the request asks for; `about` is what the list is of, beginning with its reader.
-    pub(super) fn of_items(call: &Call<'_>, about: &[&str]) -> Result<Self, Problem> {
-        let parameters = call.request.parameters(&["from", "to", "limit", "order", "cursor"])?;
+    /// The page of items that the request asks for; `about` is what the list is of, beginning with its reader;
+    /// `choosable`, whether the caller may say of which types.
+    pub(super) fn of_items(call: &Call<'_>, about: &[&str], choosable: bool) -> Result<Self, Problem> {
+        let parameters = call.request.parameters(if choosable { ITEMS_OF_TYPES } else { ITEMS })?;
         let (from, to) = (time(&parameters, "from")?, time(&parameters, "to")?);
         let direction = match parameters.get("order").map(String::as_str) {
             None | Some("desc") => Direction::Desc,
@@ -49,6 +57,17 @@ impl Paging {
     pub(super) fn of_entries(call: &Call<'_>, about: &[&str]) -> Result<Self, Problem> {
         let parameters = call.request.parameters(&["limit", "cursor"])?;
         let limit = limit(&parameters, MOST_ENTRIES)?;
+        let window = Window { from: None, to: None, limit, direction: Direction::Asc, after: None };
+        Self { window, scope: scope(call, about).collect() }.opened(call, &parameters)
+    }
+
+    /// The page of an export that the request asks for.
+    pub(super) fn of_everything(call: &Call<'_>, about: &[&str]) -> Result<Self, Problem> {
+        let parameters = call.request.parameters(&["limit", "cursor"])?;
+        let limit = match parameters.contains_key("limit") {
+            true => limit(&parameters, MOST_ITEMS)?,
+            false => MOST_ITEMS,
+        };
         let window = Window { from: None, to: None, limit, direction: Direction::Asc, after: None };
         Self { window, scope: scope(call, about).collect() }.opened(call, &parameters)
     }
@@ -75,23 +94,11 @@ impl Paging {
     pub(super) fn answer_sized(
         &self,
         call: &Call<'_>,
-        items: Vec<(String, Json)>,
+        mut items: Vec<(String, Json)>,
         next: Option<String>,
     ) -> Response {
-        let mut bytes = 0;
-        let mut last: Option<&String> = None;
-        let mut fitting = 0;
-        for (position, item) in &items {
-            bytes += item.to_string().len();
-            if bytes > MOST_BYTES && last.is_some() {
-                break;
-            }
-            last = Some(position);
-            fitting += 1;
-        }
-        let next = if fitting < items.len() { last.cloned() } else { next };
-        let items = items.into_iter().take(fitting).map(|(_, item)| item).collect();
-        self.answer(call, items, next.as_deref())
+        let next = fit(&mut items, |(position, item)| (position, item), next);
+        self.answer(call, items.into_iter().map(|(_, item)| item).collect(), next.as_deref())
     }
 
     /// The answer with a page of a list that is short enough to be read as a whole, by its entries' positions.
@@ -105,6 +112,48 @@ impl Paging {
         let next = if more { all.last().map(|(position, _)| position.clone()) } else { None };
         self.answer(call, all.into_iter().map(|(_, entry)| entry).collect(), next.as_deref())
     }
+}
+
+impl<'a> Call<'a> {
+    /// The data types that the query asks for, and their names; all of them if it names none.
+    pub(super) fn chosen_types(&self) -> Result<(Vec<&'a DataType>, String), Problem> {
+        let known = &self.document().data_types;
+        let parameters = self.request.parameters(ITEMS_OF_TYPES)?;
+        let Some(names) = parameters.get("types") else {
+            return Ok((known.values().collect(), String::new()));
+        };
+        let mut chosen = BTreeMap::new();
+        for name in names.split(',') {
+            let data_type = known.get(name.trim()).ok_or_else(|| {
+                let known = known.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+                Problem::parameter(
+                    "types",
+                    format!("it must name data types, with commas between; there are {known}"),
+                )
+            })?;
+            chosen.insert(&data_type.name, data_type);
+        }
+        let about = chosen.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
+        Ok((chosen.into_values().collect(), about))
+    }
+}
+
+/// Cuts a page where it becomes too large for an answer, and tells where the next one begins.
+pub(super) fn fit<T>(
+    items: &mut Vec<T>,
+    read: impl Fn(&T) -> (&String, &Json),
+    next: Option<String>,
+) -> Option<String> {
+    let mut bytes = 0;
+    let fits = |item: &T| {
+        bytes += read(item).1.to_string().len();
+        bytes <= MOST_BYTES
+    };
+    // The first one always: a page without it would never get past it.
+    let fitting = items.iter().map(fits).take_while(|fits| *fits).count().max(1);
+    let cut = fitting < items.len();
+    items.truncate(fitting);
+    if cut { items.last().map(|item| read(item).0.clone()) } else { next }
 }
 
 fn scope(call: &Call<'_>, about: &[&str]) -> impl Iterator<Item = String> {

@@ -35,6 +35,9 @@ pub const SINGLE_BODY: usize = 512 * 1024;
 /// The most bytes of a body with many things in it: below what the gateway passes to a function.
 pub const BATCH_BODY: usize = 4 * 1024 * 1024;
 
+/// Characters of an idempotency key at most.
+const LONGEST_KEY: usize = 255;
+
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -62,8 +65,8 @@ impl Request {
     ///
     /// # Errors
     /// If it is something else, or too large.
-    pub fn patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        self.body(&[MERGE_PATCH, JSON], SINGLE_BODY)
+    pub fn patch<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+        self.body(&[MERGE_PATCH, JSON], most)
     }
 
     fn body<T: DeserializeOwned>(&self, types: &[&str], most: usize) -> Result<T, Problem> {
@@ -94,6 +97,27 @@ impl Request {
         version.map(Some).ok_or_else(|| {
             Problem::bad_request("`if-match` must be the `etag` of an item, such as \"3\" with its quotes")
         })
+    }
+
+    /// Whether the caller has this version already, by `If-None-Match`.
+    pub fn has_version(&self, version: u64) -> bool {
+        let tag = format!("\"{version}\"");
+        let same = |sent: &str| sent == "*" || sent.strip_prefix("W/").unwrap_or(sent) == tag;
+        self.header("if-none-match").is_some_and(|tags| tags.split(',').any(|sent| same(sent.trim())))
+    }
+
+    /// The key under which the caller may repeat this request, from `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// If it is too long or has characters that cannot be seen.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
+        let Some(key) = self.header("idempotency-key") else { return Ok(None) };
+        if key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Problem::bad_request(format!(
+                "`idempotency-key` must have at most {LONGEST_KEY} visible characters of ASCII, such as a UUID"
+            )));
+        }
+        Ok(Some(key))
     }
 
     /// The query's parameters, of which only these are known.

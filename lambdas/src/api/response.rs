@@ -42,6 +42,11 @@ impl Response {
         Self::new(204, None, String::new())
     }
 
+    /// An answer to somebody who has this version of an item already.
+    pub fn not_modified(version: u64) -> Self {
+        Self::new(304, None, String::new()).version(version)
+    }
+
     /// A problem.
     pub fn problem(problem: &Problem, request_id: &str) -> Self {
         let body = problem.to_json(request_id).to_string();

@@ -1,9 +1,10 @@
 //! `/user`: the caller's profile and what concerns it.
 
+use domain::id::{GroupId, UserId};
+use domain::time::Timestamp;
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
-use store::StoreError;
-use store::directory::{MemberId, User};
+use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
 use super::invitations::for_invitee;
@@ -13,7 +14,11 @@ use super::userinfo::UserInfoError;
 use super::{Answer, Call};
 use crate::problem::Problem;
 
-fn profile(user: &User) -> Json {
+/// New consumers of a group that a provider is told of by name; how many there are is told in any case.
+const MOST_NAMED: usize = 20;
+
+/// A profile as its owner sees it.
+pub(super) fn profile(user: &User) -> Json {
     let mut json =
         json!({ "id": user.id.as_str(), "drive": user.drive.as_str(), "created": user.created.to_string() });
     if let (Some(object), Some(email)) = (json.as_object_mut(), &user.email) {
@@ -43,7 +48,7 @@ impl Call<'_> {
         Ok(Response::json(status, &profile(&user)).header("location", "/user"))
     }
 
-    async fn verified_email(&self, identity: &Identity<'_>) -> Result<Option<String>, Problem> {
+    pub(super) async fn verified_email(&self, identity: &Identity<'_>) -> Result<Option<String>, Problem> {
         self.api.userinfo.verified_email(identity.bearer, &identity.subject).await.map_err(
             |error| match error {
                 UserInfoError::Refused => Problem::unauthorized("the token no longer counts; sign in again"),
@@ -63,29 +68,36 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
         let members = self.store().memberships(&caller).await?;
-        let names = try_join_all(members.iter().map(|member| async {
-            match self.store().group(&member.group).await {
-                // What is left of a deleted group is on its way out.
-                Ok(group) if !group.active => Ok(None),
-                Ok(group) => Ok(Some(group.name)),
-                Err(StoreError::Missing(_)) => Ok(None),
-                Err(error) => Err(error),
-            }
-        }))
-        .await?;
-        let entries = members.iter().zip(names).filter_map(|(member, name)| {
-            let (kind, id) = match &member.id {
-                MemberId::Drive(drive) => ("drive", drive.as_str()),
-                MemberId::User(user) => ("user", user.as_str()),
-            };
-            let roles: Vec<&str> = member.roles.iter().map(|role| role.as_str()).collect();
-            let entry = json!({
-                "group": member.group.as_str(), "groupName": name?, "kind": kind, "id": id, "roles": roles,
-                "joined": member.joined.to_string(),
-            });
-            Some((format!("{}#{kind}", member.group), entry))
+        let ids: Vec<&GroupId> = members.iter().map(|member| &member.group).collect();
+        let groups = self.store().groups_by_id(&ids).await?;
+        // What is left of a deleted group is on its way out.
+        let live = members.iter().filter_map(|member| {
+            groups.get(&member.group).filter(|group| group.active).map(|group| (member, group))
         });
-        Ok(paging.answer_slice(self, entries.collect()))
+        let entries = try_join_all(live.map(|(member, group)| self.membership_json(member, group))).await?;
+        Ok(paging.answer_slice(self, entries))
+    }
+
+    /// A membership by its position; providers are told who has come to read since they joined.
+    async fn membership_json(&self, member: &Member, group: &GroupRow) -> Result<(String, Json), Problem> {
+        let (kind, id) = match &member.id {
+            MemberId::Drive(drive) => ("drive", drive.as_str()),
+            MemberId::User(user) => ("user", user.as_str()),
+        };
+        let roles: Vec<&str> = member.roles.iter().map(|role| role.as_str()).collect();
+        let mut entry = json!({
+            "group": member.group.as_str(), "groupName": group.name, "kind": kind, "id": id, "roles": roles,
+            "joined": member.joined.to_string(),
+        });
+        if let (MemberId::Drive(_), Some(entry)) = (&member.id, entry.as_object_mut()) {
+            let consumers = self.store().consumers(&member.group).await?;
+            let new = consumers.iter().filter(|(_, since)| *since > member.joined);
+            let json = |(user, since): &(UserId, Timestamp)| json!({ "id": user.as_str(), "since": since.to_string() });
+            let named: Vec<Json> = new.clone().take(MOST_NAMED).map(json).collect();
+            let of = json!({ "count": consumers.len(), "newCount": new.count(), "new": named });
+            entry.insert("consumers".into(), of);
+        }
+        Ok((format!("{}#{kind}", member.group), entry))
     }
 
     /// The open invitations addressed to the caller.

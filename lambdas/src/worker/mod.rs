@@ -5,6 +5,7 @@
 //! Every page asks again whether the job still makes sense, does work that may be repeated, and notes how far it is.
 
 mod copying;
+mod erasing;
 mod pace;
 mod purging;
 mod spreading;
@@ -134,6 +135,7 @@ impl Worker {
                     self.spread_page(&mut job, rules_from, revision).await?
                 }
                 JobKind::Dissolve => self.dissolve_page(&mut job).await?,
+                JobKind::Erase { whom } => self.erase_page(&mut job, whom.as_ref()).await?,
             };
             if matches!(step, Step::Finished) {
                 job.status = JobStatus::Done;

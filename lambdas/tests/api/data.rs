@@ -144,3 +144,21 @@ async fn what_is_past_its_retention_is_neither_taken_nor_shown() {
     ann.get(&path).await.problem(404, "not-found");
     ann.patch(&path, json!({"fields": {"text": "x"}})).await.problem(404, "not-found");
 }
+
+#[tokio::test]
+async fn an_item_that_the_caller_has_already_is_not_sent_again() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let path = format!("/user/data/{}", ann.reading(TIME, 93).await);
+    let with = async |tags: &str| {
+        let mut request = ann.request("GET", &path, Json::Null);
+        request.headers.insert("if-none-match".into(), tags.into());
+        ann.send(request).await
+    };
+    for same in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
+        let reply = with(same).await;
+        assert_eq!((reply.status, &reply.json, reply.headers["etag"].as_str()), (304, &Json::Null, "\"1\""));
+    }
+    ann.patch(&path, json!({"fields": {"mgdl": 94}})).await.expect(200);
+    assert_eq!(with("\"1\"").await.expect(200)["version"], 2);
+}

@@ -195,7 +195,7 @@ fn every_example_fits_its_form() {
 #[tokio::test]
 async fn every_example_of_a_body_is_taken() {
     let world = World::new().await;
-    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let (ann, bob, zoe) = (world.person("ann").await, world.person("bob").await, world.visitor("zoe"));
     let group = ann.group("Diabetes").await;
     ann.admit(&group, "provider", &ann).await;
     let item = ann.reading("2014-01-01T00:00:00Z", 100).await;
@@ -208,13 +208,26 @@ async fn every_example_of_a_body_is_taken() {
                 let examples = &resolved(&general, &content["schema"])["examples"];
                 assert!(examples.is_array(), "{method} {path}: a body without an example");
                 for example in examples.as_array().unwrap() {
+                    let mut example = example.clone();
+                    let mut group = group.clone();
+                    let mut who = if path.ends_with("/accept") { &bob } else { &ann };
+                    if path.ends_with("/transfer") {
+                        group = ann.group("Handed over").await;
+                        ann.admit(&group, "consumer", &bob).await;
+                        example["to"] = bob.id().await.into();
+                    }
+                    if path == "/user/claim" {
+                        let made = ann.post("/profiles", Json::Null).await.expect(201);
+                        example["invite"] = made["invite"]["token"].clone();
+                        who = &zoe;
+                    }
                     let invitation = ann.invite(&group, "provider", "bob").await;
                     let target = path
                         .replace("/groups/{group_id}/invitations/{invitation_id}", &invitation)
                         .replace("{group_id}", &group)
+                        .replace("{member_id}", &ann.id().await)
                         .replace("{data_id}", &item);
-                    let who = if path.ends_with("/accept") { &bob } else { &ann };
-                    let mut request = who.request(&method.to_uppercase(), &target, example.clone());
+                    let mut request = who.request(&method.to_uppercase(), &target, example);
                     request.headers.insert("content-type".into(), media.clone());
                     let reply = who.send(request).await;
                     assert!((200..300).contains(&reply.status), "{method} {path}: {:#}", reply.json);

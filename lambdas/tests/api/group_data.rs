@@ -53,7 +53,7 @@ async fn a_request_whose_item_is_gone_when_it_comes_to_the_groups_brings_nothing
     let (store, item) = (world.store.clone(), domain::id::ItemId::parse(&id).unwrap());
     let glucose = domain::id::Name::parse("glucose").unwrap();
     let deletion = async move {
-        store.delete_item(&drive, &glucose, &item).await.unwrap();
+        store.delete_item(&drive, &glucose, &item, None).await.unwrap();
     };
     *world.meanwhile.lock().unwrap() = Some(("Query", Box::pin(deletion)));
     bob.patch(&format!("/user/data/{id}"), json!({"fields": {"note": null}})).await.expect(200);
@@ -135,7 +135,7 @@ async fn a_delete_that_was_cut_off_is_finished_by_repeating_it() {
     let drive = domain::id::DriveId::parse(&study.provider.drive().await).unwrap();
     let item = domain::id::ItemId::parse(&id).unwrap();
     let glucose = domain::id::Name::parse("glucose").unwrap();
-    world.store.delete_item(&drive, &glucose, &item).await.unwrap();
+    world.store.delete_item(&drive, &glucose, &item, None).await.unwrap();
     assert_eq!(study.seen().await.len(), 1, "the stream has not come by yet");
     study.provider.delete(&format!("/user/data/{id}")).await.problem(404, "not-found");
     assert!(study.seen().await.is_empty());

@@ -100,3 +100,34 @@ async fn a_page_of_large_items_ends_before_it_is_too_large_to_be_answered() {
     assert!(page.to_string().len() < 5_000_000);
     assert_eq!(ann.all("/user/data?limit=500").await.len(), 20);
 }
+
+#[tokio::test]
+async fn a_list_can_be_of_some_types_and_its_cursor_is_of_those() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    for day in 1..=3 {
+        ann.reading(&format!("2025-12-2{day}T00:00:00Z"), day).await;
+        let memo = json!({"type": "memo", "fields": {"at": format!("2025-12-2{day}T12:00:00Z")}});
+        ann.post("/user/data", memo).await.expect(201);
+    }
+    assert_eq!(numbers(&ann.all("/user/data?types=glucose&limit=1").await), [3, 2, 1]);
+    assert_eq!(ann.all("/user/data?types=memo,glucose").await, ann.all("/user/data").await);
+    let problem = ann.get("/user/data?types=glucose,weight").await.problem(400, "invalid-parameter");
+    assert_eq!(problem["parameter"], "types");
+    ann.get("/user/data/types/memo?types=memo").await.problem(400, "invalid-parameter");
+    let cursor = text(&ann.get("/user/data?types=glucose&limit=1").await.expect(200)["next"]);
+    ann.get(&format!("/user/data?types=memo&cursor={cursor}")).await.problem(400, "invalid-parameter");
+    ann.get(&format!("/user/data?cursor={cursor}")).await.problem(400, "invalid-parameter");
+
+    let group = ann.group("Diabetes").await;
+    ann.admit(&group, "consumer", &ann).await;
+    ann.admit(&group, "provider", &ann).await;
+    let high = ann.reading("2027-01-01T00:00:00Z", 250).await;
+    let memo = json!({"type": "memo", "fields": {"at": "2027-01-02T00:00:00Z"}});
+    let memo = text(&ann.post("/user/data", memo).await.expect(201)["id"]);
+    world.replicate(&ann, &high).await;
+    world.replicate(&ann, &memo).await;
+    assert_eq!(ann.all(&format!("/groups/{group}/data")).await.len(), 2);
+    let only = ann.all(&format!("/groups/{group}/data?types=memo")).await;
+    assert_eq!(only.iter().map(|item| text(&item["id"])).collect::<Vec<_>>(), [memo]);
+}

@@ -5,7 +5,11 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audience;
+#[cfg(test)]
 mod batch;
+#[cfg(test)]
+mod batch_change;
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]
@@ -13,13 +17,21 @@ mod data;
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
+mod governing;
+#[cfg(test)]
 mod group_data;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod idempotency;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod ledger;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
@@ -30,6 +42,10 @@ mod matrix;
 mod members;
 #[cfg(test)]
 mod profile;
+#[cfg(test)]
+mod profiles;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]

@@ -50,6 +50,26 @@ DeclineInvitation    own    401    403     404      409   409      409      204 
 DeclineInvitation    other  401    403     404      404   404      404      404     404     404  404
 PreviewInvitation    own    401    403     404      409   409      409      200     409     409  404
 PreviewInvitation    other  401    403     404      404   404      404      404     404     404  404
+UpdateDataBatch      -      401    403     200      200   200      200      200     200     200  200
+DeleteDataBatch      -      401    403     200      200   200      200      200     200     200  200
+ExportData           -      401    403     200      200   200      200      200     200     200  200
+ListLedger           -      401    403     200      200   200      200      200     200     200  200
+ListGroups           -      401    403     200      200   200      200      200     200     200  200
+DeleteUser           -      401    403     202      202   202      202      202     202     202  202
+GetErasure           -      401    404*    404*     404*  404*     404*     404*    404*    404* 404*
+CreateProfile        -      401    403     201      201   201      201      201     201     201  201
+ReissueInvite        -      401    403     404*     404*  404*     404*     404*    404*    404* 404*
+ClaimProfile         -      401    404*    409      409   409      409      409     409     409  409
+RenameGroup          -      401    403     404      200   403      403      404     404     404  404
+TransferGroup        -      401    403     404      422   403      403      404     404     404  404
+ReplaceGroupRules    -      401    403     404      200   403      403      404     404     404  404
+ChangeMemberRoles    -      401    403     404      404*  403      403      404     404     404  404
+RevokeInvitation     other  401    403     404      204   403      403      404     404     404  404
+ResendInvitation     other  401    403     404      200   403      403      404     404     404  404
+GetAudience          -      401    403     404      403   200      403      404     404     404  404
+SetAudience          -      401    403     404      403   200      403      404     404     404  404
+AgreeToConsumer      -      401    403     404      403   404*     403      404     404     404  404
+RefuseConsumer       -      401    403     404      403   404*     403      404     404     404  404
 ShowOpenApi          -      200    200     200      200   200      200      200     200     200  200
 ";
 
@@ -165,12 +185,23 @@ async fn scene(world: &World, kind: Kind, number: usize) -> Scene<'_> {
     Scene { actor, group, items, members, invitations }
 }
 
+/// Whom and what nothing is of.
+const NOBODY: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 fn body(operation: Operation) -> Json {
     let item = json!({"type": "glucose", "fields": {"takenAt": "2024-01-02T00:00:00Z", "mgdl": 120}});
     match operation {
         Operation::CreateData => item,
         Operation::CreateDataBatch => json!({ "items": [item] }),
         Operation::UpdateData => json!({"fields": {"mgdl": 121}}),
+        Operation::UpdateDataBatch => json!({"items": [{"id": NOBODY, "fields": {}}]}),
+        Operation::DeleteDataBatch => json!({"items": [{"id": NOBODY}]}),
+        Operation::ClaimProfile => json!({"invite": "guess"}),
+        Operation::RenameGroup => json!({"name": "Matrix again"}),
+        Operation::TransferGroup => json!({"to": NOBODY}),
+        Operation::ReplaceGroupRules => json!({"rules": [{"types": ["memo"]}]}),
+        Operation::ChangeMemberRoles => json!({"roles": ["consumer"]}),
+        Operation::SetAudience => json!({"audience": "ask"}),
         Operation::CreateGroup => json!({"name": "Another"}),
         Operation::ReplaceContract => json!({"types": ["glucose"]}),
         Operation::CreateInvitation => json!({"role": "consumer", "email": "friend@example.org"}),
@@ -189,6 +220,8 @@ impl Scene<'_> {
             .replace("{data_id}", &self.items[at])
             .replace("{member_id}", &self.members[at])
             .replace("{invitation_id}", invitation)
+            .replace("{user_id}", NOBODY)
+            .replace("{erasure_id}", NOBODY)
             .replace("{type}", "glucose");
         let mut request = self.actor.request(row.route.method, &target, body(row.route.operation));
         if kind.column == "nobody" {

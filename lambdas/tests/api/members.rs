@@ -116,3 +116,30 @@ async fn people_see_their_memberships_with_the_groups_names() {
         (&json!("Two"), &json!("user"), &json!(["consumer"]))
     );
 }
+
+#[tokio::test]
+async fn providers_are_told_who_has_come_to_read_since_they_joined() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let group = ann.group("Diabetes").await;
+    ann.admit(&group, "consumer", &ann).await;
+    world.pass_days(1);
+    ann.admit(&group, "provider", &bob).await;
+    let consumers = async || bob.all("/user/members").await[0]["consumers"].clone();
+    assert_eq!(consumers().await, json!({"count": 1, "newCount": 0, "new": []}));
+    world.pass_days(1);
+    let since = world.now().to_string();
+    ann.admit(&group, "consumer", &eve).await;
+    let new = json!([{"id": eve.id().await, "since": since}]);
+    assert_eq!(consumers().await, json!({"count": 2, "newCount": 1, "new": new}));
+    // Whoever has read before and comes to own, or the other way round, is told of by when they came to read.
+    world.pass_days(1);
+    ann.admit(&group, "owner", &eve).await;
+    assert_eq!(consumers().await["new"], new);
+    let member = format!("/groups/{group}/members/{}", eve.id().await);
+    ann.patch(&member, json!({"roles": ["owner"]})).await.expect(200);
+    assert_eq!(consumers().await["count"], 1);
+    let since = world.now().to_string();
+    ann.patch(&member, json!({"roles": ["consumer"]})).await.expect(200);
+    assert_eq!(consumers().await["new"][0]["since"], since);
+}

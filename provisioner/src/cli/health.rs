@@ -139,6 +139,7 @@ fn row(job: &Job) -> JobRow {
             JobKind::Revise { .. } => "revise",
             JobKind::Spread { .. } => "spread",
             JobKind::Dissolve => "dissolve",
+            JobKind::Erase { .. } => "erase",
         },
         done: job.done,
         total: job.total,

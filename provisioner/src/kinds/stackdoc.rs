@@ -112,8 +112,10 @@ pub(crate) fn no_table(error: &StoreError) -> bool {
 pub(crate) fn failed(error: &StoreError) -> AwsError {
     let kind = match error {
         StoreError::Busy(_) => ErrorKind::Throttled,
-        StoreError::Denied(_) => ErrorKind::Denied,
-        StoreError::Conflict(_) | StoreError::Condition | StoreError::Refused(_) => ErrorKind::Conflict,
+        StoreError::Denied(_) | StoreError::Forbidden(_) => ErrorKind::Denied,
+        StoreError::Conflict(_) | StoreError::Condition | StoreError::KeyReused | StoreError::Refused(_) => {
+            ErrorKind::Conflict
+        }
         StoreError::Missing(_) => ErrorKind::NotFound,
         StoreError::Unavailable(_) | StoreError::Corrupt { .. } => ErrorKind::Other,
     };

@@ -8,15 +8,17 @@ use domain::replication::{ProviderMembership, ProviderTerms, Roster, Spread};
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
-use super::invitations::Invitation;
+use super::audience::audience_of;
+use super::invitations::{Invitation, Role};
 use super::jobs::{Job, JobKind, JobStatus};
-use super::members::{MEMBER_USER, owner_rows};
+use super::members::{Member, MemberId, member_from_row, owner_rows};
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::layout::{Layout, spread_text};
+use crate::once::{Keyed, Stamp};
 use crate::{ids, keys};
 
 /// A group's own row: the one that everything about the group is checked against.
@@ -129,11 +131,17 @@ fn rules_row(
 }
 
 impl Store {
-    /// Makes a group with its first owner and its rules, in one transaction.
+    /// Makes a group with its first owner and its rules, in one transaction; at most once for a key. If it was made
+    /// before, the stamp it was made with.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn create_group(&self, group: &NewGroup<'_>, now: Timestamp) -> Result<()> {
+    /// [`StoreError::KeyReused`] if the key stands for another request; else those of the database.
+    pub async fn create_group(
+        &self,
+        group: &NewGroup<'_>,
+        once: Option<(&Keyed, &Stamp)>,
+        now: Timestamp,
+    ) -> Result<Option<Stamp>> {
         let mut actions = vec![
             self.put_new(group_row(group, None, now))?,
             self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
@@ -142,8 +150,15 @@ impl Store {
             for row in owner_rows(&group.id, owner, now) {
                 actions.push(self.put_new(row)?);
             }
+            actions.push(self.still_there(owner)?);
         }
-        self.transact(actions).await
+        let profile = actions.len() - 1;
+        match self.commit(actions, once).await {
+            Err(error) if group.owner.is_some() && error.refused_at(profile) => {
+                Err(StoreError::Missing("user"))
+            }
+            other => other,
+        }
     }
 
     /// Makes a group that stack.yaml declares, with its rules and its owner's invitation, in one transaction.
@@ -371,18 +386,20 @@ impl Store {
     fn add_to_roster(&self, roster: &mut Roster, row: &Row, document: &Document) -> Result<()> {
         if row.contains_key("drive") {
             let ProviderMembership { drive, epoch, terms, .. } = self.membership_of(row, document)?;
+            if let Some(audience) = audience_of(row)? {
+                roster.audiences.insert(drive.clone(), audience);
+            }
             roster.providers.insert(drive, ProviderTerms { epoch, terms });
             return Ok(());
         }
-        let read = || -> std::result::Result<(UserId, &str), String> {
-            let user = UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?;
-            Ok((user, attr::get_text(row, "roles")?))
+        let Member { id: MemberId::User(user), roles, reads, .. } = member_from_row(row)? else {
+            return Ok(());
         };
-        let (user, roles) = read().map_err(unreadable)?;
-        if roles.contains("consumer") {
+        if let Some(since) = reads {
+            roster.reading_since.insert(user.clone(), since);
             roster.consumers.insert(user.clone());
         }
-        if roles.contains("owner") {
+        if roles.contains(&Role::Owner) {
             roster.owners.insert(user);
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
 use crate::keys::{self, EXPIRES};
+use crate::once::{Keyed, Stamp};
 
 /// A role in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +55,7 @@ impl Invitee {
             Self::User(id) => *id == user.id,
         }
     }
-    fn partition(&self) -> String {
+    pub(super) fn partition(&self) -> String {
         match self {
             Self::Email(address) => keys::email_partition(address),
             Self::User(user) => keys::user_partition(user),
@@ -71,11 +72,17 @@ pub enum InvitationStatus {
     Accepted,
     /// Declined.
     Declined,
+    /// Taken back by an owner.
+    Revoked,
 }
 
 impl InvitationStatus {
-    const ALL: [(&'static str, Self); 3] =
-        [("pending", Self::Pending), ("accepted", Self::Accepted), ("declined", Self::Declined)];
+    const ALL: [(&'static str, Self); 4] = [
+        ("pending", Self::Pending),
+        ("accepted", Self::Accepted),
+        ("declined", Self::Declined),
+        ("revoked", Self::Revoked),
+    ];
     /// Its name.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, status)| *status == self).map_or("", |(name, _)| name)
@@ -182,17 +189,30 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if the group is gone.
     pub async fn create_invitation(&self, invitation: &Invitation) -> Result<()> {
+        self.create_invitation_once(invitation, None).await.map(|_| ())
+    }
+
+    /// Writes an invitation, if its group is there; at most once for a key. If that was done before, the stamp it was
+    /// done with.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if the group is gone, [`StoreError::KeyReused`] if the key stands for another request.
+    pub async fn create_invitation_once(
+        &self,
+        invitation: &Invitation,
+        once: Option<(&Keyed, &Stamp)>,
+    ) -> Result<Option<Stamp>> {
         let mut actions = vec![self.group_is_active(&invitation.group)?];
         for row in invitation.rows() {
             actions.push(self.put_new(row)?);
         }
-        match self.transact(actions).await {
+        match self.commit(actions, once).await {
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             other => other,
         }
     }
 
-    fn group_is_active(&self, group: &GroupId) -> Result<TransactWriteItem> {
+    pub(super) fn group_is_active(&self, group: &GroupId) -> Result<TransactWriteItem> {
         let check = aws_sdk_dynamodb::types::ConditionCheck::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::group(group))))
@@ -254,7 +274,9 @@ impl Store {
                     InvitationStatus::Accepted => {
                         Err(StoreError::Conflict("the invitation was accepted already"))
                     }
-                    InvitationStatus::Pending => Err(StoreError::Missing("invitation")),
+                    InvitationStatus::Pending | InvitationStatus::Revoked => {
+                        Err(StoreError::Missing("invitation"))
+                    }
                 }
             }
             other => other,

@@ -14,6 +14,7 @@ use super::unreadable;
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::document::Document;
+use crate::erasure::{Erased, Position};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, EXPIRES};
 
@@ -50,6 +51,11 @@ pub enum JobKind {
     },
     /// Removes the copies and memberships of a deleted group.
     Dissolve,
+    /// Removes what is left of somebody who was erased.
+    Erase {
+        /// Whose traces; none when there are no more.
+        whom: Option<Erased>,
+    },
 }
 
 /// A membership that ended.
@@ -120,6 +126,37 @@ pub enum Checkpoint {
     },
     /// Nothing is left but to wait for other jobs.
     Waiting,
+    /// Among the traces of somebody who was erased.
+    Erasing {
+        /// Whether nothing can be added to them any more.
+        last: bool,
+        /// Where.
+        at: ErasurePlace,
+    },
+}
+
+/// Where an erasure goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "camelCase")]
+pub enum ErasurePlace {
+    /// Among all rows of the directory.
+    Directory {
+        /// Behind this one.
+        after: Option<Position>,
+    },
+    /// Among the items.
+    Items,
+    /// Among the copies of a group that was left.
+    Copies {
+        /// The group of the receipt behind this one.
+        receipt: Option<String>,
+        /// In this partition; the first one if none.
+        partition: Option<String>,
+        /// Behind this sort key.
+        after: Option<String>,
+    },
+    /// Among what is their own in the directory.
+    Own,
 }
 
 /// A job.
@@ -175,7 +212,7 @@ impl Job {
         match &self.kind {
             JobKind::Backfill { drive, .. } | JobKind::Revise { drive, .. } => Some(drive),
             JobKind::Purge(departure) => Some(&departure.drive),
-            JobKind::Spread { .. } | JobKind::Dissolve => None,
+            JobKind::Spread { .. } | JobKind::Dissolve | JobKind::Erase { .. } => None,
         }
     }
 

@@ -2,10 +2,12 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use domain::id::GroupId;
+use domain::time::Timestamp;
 
 use super::built;
+use super::governing::NO_OWNER;
 use super::invitations::{Invitation, Role};
-use super::members::{Leaving, MemberId, ROLES, member_from_row, roles_text};
+use super::members::{Leaving, MemberId, READS, ROLES, UserMembership, member_from_row, roles_text};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
@@ -18,25 +20,9 @@ impl Store {
     /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if a membership or
     /// the group is gone already.
     pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
-        let owned = leaving.user.as_ref().is_some_and(|user| user.roles.contains(&Role::Owner));
+        let owned = leaving.user.as_ref().is_some_and(UserMembership::owns);
         let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
-        let (change, condition) = if owner_goes {
-            ("ADD rosterRev :one, owners :less", "#state = :active AND owners > :one")
-        } else {
-            ("ADD rosterRev :one", "#state = :active")
-        };
-        let mut update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression(change)
-            .condition_expression(condition)
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", attr::number(1))
-            .expression_attribute_values(":active", attr::text("active"));
-        if owner_goes {
-            update = update.expression_attribute_values(":less", attr::number(-1));
-        }
-        let mut actions = vec![TransactWriteItem::builder().update(update.build().map_err(built)?).build()];
+        let mut actions = vec![self.roster_changes(group, -i32::from(owner_goes))?];
         if let Some((membership, job)) = &leaving.provider {
             let keys =
                 [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
@@ -51,26 +37,25 @@ impl Store {
             for key in [keys::roster_user(group, &user.user), keys::user_member(&user.user, group)] {
                 actions.push(match leaving.keeps.is_empty() {
                     true => self.delete_if(&key, ROLES, roles.clone())?,
-                    false => self.keep_roles(&key, roles.clone(), &leaving.keeps)?,
+                    false => self.keep_roles(&key, roles.clone(), &leaving.keeps, None)?,
                 });
             }
         }
+        let by_whom = actions.len();
+        if let Some(by) = &leaving.by {
+            actions.push(self.still_owns(group, by)?);
+        }
         match self.transact(actions).await {
             Ok(()) => Ok(()),
-            Err(error) if error.refused_at(0) => {
-                if !self.group(group).await?.active {
-                    return Err(StoreError::Missing("group"));
-                }
-                Err(StoreError::Conflict(
-                    "the last owner cannot go; make somebody else an owner, or delete the group",
-                ))
-            }
+            // First of all: who is no owner any more is not told whether others are.
+            Err(error) if error.refused_at(by_whom) => Err(StoreError::Forbidden(NO_OWNER)),
+            Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
             Err(StoreError::Refused(_)) => Err(StoreError::Missing("membership")),
             Err(error) => Err(error),
         }
     }
 
-    fn delete_if(
+    pub(super) fn delete_if(
         &self,
         key: &keys::Key,
         attribute: &str,
@@ -85,20 +70,27 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
     }
 
-    fn keep_roles(
+    pub(super) fn keep_roles(
         &self,
         key: &keys::Key,
         before: AttributeValue,
         kept: &[Role],
+        reads: Option<Timestamp>,
     ) -> Result<TransactWriteItem> {
-        let update = Update::builder()
+        let mut update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(key)))
-            .update_expression("SET #roles = :kept")
             .condition_expression("#roles = :before")
             .expression_attribute_names("#roles", ROLES)
             .expression_attribute_values(":kept", attr::text(roles_text(kept)))
             .expression_attribute_values(":before", before);
+        update = match reads {
+            None => update.update_expression("SET #roles = :kept"),
+            Some(since) => update
+                .update_expression("SET #roles = :kept, #reads = :since")
+                .expression_attribute_names("#reads", READS)
+                .expression_attribute_values(":since", attr::text(since.to_string())),
+        };
         Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
     }
 

@@ -24,6 +24,8 @@ use crate::{ids, keys};
 pub(super) const MEMBER_USER: &str = "member";
 /// The attribute with a user's roles. A reserved word of DynamoDB: expressions name it through a placeholder.
 pub(super) const ROLES: &str = "roles";
+/// The attribute that says since when a consumer reads.
+pub(super) const READS: &str = "reads";
 
 /// Who a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Member {
     pub joined: Timestamp,
     /// The epoch of a provider's membership.
     pub epoch: Option<u64>,
+    /// Since when a consumer reads.
+    pub reads: Option<Timestamp>,
 }
 
 /// A user's membership as consumer or owner.
@@ -56,6 +60,8 @@ pub struct UserMembership {
     pub user: UserId,
     /// In which roles.
     pub roles: Vec<Role>,
+    /// Since when a consumer reads.
+    pub reads: Option<Timestamp>,
 }
 
 /// What accepting an invitation led to.
@@ -76,15 +82,25 @@ pub struct Leaving {
     pub user: Option<UserMembership>,
     /// Of the user's roles, those that stay; none if the membership ends.
     pub keeps: Vec<Role>,
+    /// The owner who removes somebody else; none if people go themselves.
+    pub by: Option<UserId>,
+}
+
+impl UserMembership {
+    /// Whether the user owns the group.
+    pub fn owns(&self) -> bool {
+        self.roles.contains(&Role::Owner)
+    }
 }
 
 pub(super) fn roles_text(roles: &[Role]) -> String {
     roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",")
 }
 
-fn user_rows(group: &GroupId, user: &UserId, roles: &[Role], joined: Timestamp) -> [Row; 2] {
+fn user_rows(group: &GroupId, member: &UserMembership, joined: Timestamp) -> [Row; 2] {
+    let UserMembership { user, roles, reads } = member;
     [keys::roster_user(group, user), keys::user_member(user, group)].map(|key| {
-        attr::row(
+        let mut row = attr::row(
             &key,
             [
                 ("group", attr::text(group.as_str())),
@@ -92,13 +108,16 @@ fn user_rows(group: &GroupId, user: &UserId, roles: &[Role], joined: Timestamp) 
                 ("roles", attr::text(roles_text(roles))),
                 ("joined", attr::text(joined.to_string())),
             ],
-        )
+        );
+        row.extend(reads.map(|since| (READS.to_owned(), attr::text(since.to_string()))));
+        row
     })
 }
 
 /// The rows of a group's first owner.
 pub(super) fn owner_rows(group: &GroupId, user: &UserId, joined: Timestamp) -> [Row; 2] {
-    user_rows(group, user, &[Role::Owner], joined)
+    let owner = UserMembership { user: user.clone(), roles: vec![Role::Owner], reads: None };
+    user_rows(group, &owner, joined)
 }
 
 fn provider_rows(membership: &ProviderMembership, user: &UserId) -> [Row; 2] {
@@ -128,14 +147,20 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
             roles: vec![Role::Provider],
             joined: provider.joined,
             epoch: Some(provider.epoch),
+            reads: None,
         });
     }
     let read = || -> std::result::Result<Member, String> {
+        let roles: Vec<Role> = attr::get_text(row, "roles")?.split(',').filter_map(Role::parse).collect();
+        let joined = attr::get_time(row, "joined")?;
+        // Rows that were written before this was told.
+        let reads = || attr::get_time(row, READS).unwrap_or(joined);
         Ok(Member {
             group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
             id: MemberId::User(UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?),
-            roles: attr::get_text(row, "roles")?.split(',').filter_map(Role::parse).collect(),
-            joined: attr::get_time(row, "joined")?,
+            reads: roles.contains(&Role::Consumer).then(reads),
+            roles,
+            joined,
             epoch: None,
         })
     };
@@ -159,6 +184,22 @@ impl Store {
         let pk = keys::group_partition(group);
         let (rows, next) = self.directory_page(&pk, "ROSTER#", after, Some(limit)).await?;
         Ok((rows.iter().map(member_from_row).collect::<Result<_>>()?, next))
+    }
+
+    /// The users who read a group, with the time since when, latest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn consumers(&self, group: &GroupId) -> Result<Vec<(UserId, Timestamp)>> {
+        let rows = self.directory_rows(&keys::group_partition(group), "ROSTER#USER#").await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            if let Member { id: MemberId::User(user), reads: Some(since), .. } = member_from_row(row)? {
+                found.push((user, since));
+            }
+        }
+        found.sort_by_key(|(_, since)| std::cmp::Reverse(*since));
+        Ok(found)
     }
 
     /// A page of a group's providers.
@@ -200,7 +241,11 @@ impl Store {
     pub async fn user_membership(&self, group: &GroupId, user: &UserId) -> Result<Option<UserMembership>> {
         let row = self.directory_row(&keys::roster_user(group, user)).await?;
         let member = row.as_ref().map(member_from_row).transpose()?;
-        Ok(member.map(|member| UserMembership { user: user.clone(), roles: member.roles }))
+        Ok(member.map(|member| UserMembership {
+            user: user.clone(),
+            roles: member.roles,
+            reads: member.reads,
+        }))
     }
 
     /// A drive's membership of a group as provider.
@@ -243,11 +288,14 @@ impl Store {
             };
             let answer = actions.len();
             actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
+            let profile = actions.len();
+            actions.push(self.still_there(&caller.user)?);
             match self.transact(actions).await {
                 Ok(()) => return Ok(Acceptance { job, repeated: false }),
                 Err(error) if error.refused_at(answer) => {
                     return self.accepted_before(invitation, caller).await;
                 }
+                Err(error) if error.refused_at(profile) => return Err(StoreError::Missing("user")),
                 Err(error) if error.refused_at(0) => {
                     tokio::time::sleep(std::time::Duration::from_millis(5 + fastrand::u64(..40))).await;
                 }
@@ -311,12 +359,16 @@ impl Store {
         } else {
             owners += u32::from(invitation.role == Role::Owner);
             let before = self.user_membership(&group.id, &caller.user).await?;
-            let mut roles = before.map(|m| m.roles).unwrap_or_default();
-            if roles.contains(&invitation.role) {
+            let nobody = || UserMembership { user: caller.user.clone(), roles: Vec::new(), reads: None };
+            let mut member = before.unwrap_or_else(nobody);
+            if member.roles.contains(&invitation.role) {
                 return Err(StoreError::Conflict(HELD));
             }
-            roles.push(invitation.role);
-            for row in user_rows(&group.id, &caller.user, &roles, now) {
+            member.roles.push(invitation.role);
+            if invitation.role == Role::Consumer {
+                member.reads = Some(now);
+            }
+            for row in user_rows(&group.id, &member, now) {
                 // Guarded by the roster's revision: nobody else can have written the row in between.
                 actions.push(self.put(row)?);
             }

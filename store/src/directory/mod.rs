@@ -3,13 +3,17 @@
 //! A join or a leave is one transaction that bumps the group's `roster_rev`; the membership's epoch is that value.
 //! So whoever has read the group's row knows whether what they remember of its roster still holds.
 
+mod audience;
 mod contracts;
+mod governing;
 mod groups;
 mod invitations;
 mod jobs;
 mod leaving;
 mod members;
+mod profiles;
 mod renaming;
+mod renewing;
 mod users;
 
 use std::collections::HashMap;
@@ -19,11 +23,13 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::id::GroupId;
 use domain::replication::Roster;
 
+pub(crate) use audience::AUDIENCE;
 pub(crate) use groups::SPREAD;
 pub use groups::{GroupRow, NewGroup};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
-pub use jobs::{Checkpoint, Departure, Job, JobKind, JobStatus};
+pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
+pub use profiles::InviteToken;
 pub use users::{Caller, User};
 
 use crate::Store;
@@ -158,7 +164,7 @@ impl Store {
         Err(reasons.map_or_else(|| sdk(error), StoreError::Refused))
     }
 
-    fn put_new(&self, row: Row) -> Result<TransactWriteItem> {
+    pub(crate) fn put_new(&self, row: Row) -> Result<TransactWriteItem> {
         self.put_action(row, Some("attribute_not_exists(pk)"))
     }
 

@@ -1,9 +1,11 @@
 //! Users, their identities and their personal drives.
 
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
-use super::unreadable;
+use super::profiles::identity_rows;
+use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
@@ -32,7 +34,25 @@ pub struct Caller {
 }
 
 impl User {
-    fn read(row: &Row) -> Result<Self> {
+    /// The rows of the profile and its drive.
+    pub(super) fn rows(&self) -> [Row; 2] {
+        let common = || {
+            [
+                ("user", attr::text(self.id.as_str())),
+                ("drive", attr::text(self.drive.as_str())),
+                ("created", attr::text(self.created.to_string())),
+            ]
+        };
+        let mut profile = attr::row(&keys::user(&self.id), common());
+        if let Some(email) = &self.email {
+            profile.insert("email".into(), attr::text(email));
+        }
+        let mut drive = attr::row(&keys::drive(&self.drive), common());
+        drive.insert("kind".into(), attr::text("personal"));
+        [profile, drive]
+    }
+
+    pub(super) fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
             Ok(Self {
                 id: UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
@@ -46,6 +66,15 @@ impl User {
 }
 
 impl Store {
+    /// Refused if a user has no profile any more, or is being erased.
+    pub(super) fn still_there(&self, user: &UserId) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::user(user))))
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(erasing)");
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(built)?).build())
+    }
+
     /// Makes a profile, its drive and its link to an identity, in one transaction; the same identity gets the same
     /// profile again. Whether it is new is told too.
     ///
@@ -63,18 +92,8 @@ impl Store {
         }
         let email = email.map(keys::normal_address);
         let user = User { id: ids::user(), drive: ids::drive(), email, created: now };
-        let who = || [("user", attr::text(user.id.as_str())), ("drive", attr::text(user.drive.as_str()))];
-        let created = ("created", attr::text(now.to_string()));
-        let mut profile = attr::row(&keys::user(&user.id), who().into_iter().chain([created.clone()]));
-        if let Some(email) = &user.email {
-            profile.insert("email".into(), attr::text(email));
-        }
-        let kind = ("kind", attr::text("personal"));
-        let actions = vec![
-            self.put_new(attr::row(&keys::identity(issuer, subject), who()))?,
-            self.put_new(profile)?,
-            self.put_new(attr::row(&keys::drive(&user.drive), who().into_iter().chain([kind, created])))?,
-        ];
+        let rows = identity_rows(issuer, subject, &user.id, &user.drive).into_iter().chain(user.rows());
+        let actions = rows.map(|row| self.put_new(row)).collect::<Result<_>>()?;
         match self.transact(actions).await {
             Ok(()) => Ok((user, true)),
             // The same person on two devices at once: the other one was first.

@@ -208,6 +208,17 @@ impl Walk<'_> {
         for item in self.provider.items("glucose", None).await.map_err(|error| error.to_string())? {
             step(&self.provider, "DELETE", &format!("/user/data/{}", item.id), Value::Null).await?;
         }
+        self.erase().await
+    }
+
+    /// Somebody who leaves for good, and what they had written.
+    async fn erase(&mut self) -> Result<(), Why> {
+        let leaver = self.world.person(&format!("leaver-{}@example.org", self.round)).await;
+        let fields = json!({"takenAt": self.time(), "mgdl": 700});
+        step(&leaver, "POST", "/user/data", json!({"type": "glucose", "fields": fields})).await?;
+        step(&leaver, "DELETE", "/user", Value::Null).await?;
+        let drive = leaver.user.drive.as_str();
+        self.comes_to(|| self.count("data", drive, "", |_| true), |items| items == 0).await;
         Ok(())
     }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use domain::routes::{Match, ROUTES, find};
+use glucose_study::client::Client;
 use journeys::{Person, World, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Notes which routes were answered well.
@@ -12,8 +14,9 @@ use serde_json::{Value, json};
 struct Walk(Mutex<BTreeSet<String>>);
 
 impl Walk {
-    async fn step(&self, who: &Person, method: &str, path: &str, body: Value, expected: u16) -> Value {
-        let answer = who.ask(method, path, (!body.is_null()).then_some(body)).await;
+    async fn step(&self, who: &Client, method: &str, path: &str, body: Value, expected: u16) -> Value {
+        let verb = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = who.call(verb, path, (!body.is_null()).then_some(&body)).await.unwrap();
         assert_eq!(answer.status, expected, "{method} {path}: {answer:?}");
         let Match::Route(route, _) = find(method, path.split('?').next().unwrap()) else {
             panic!("{method} {path}")
@@ -63,6 +66,15 @@ async fn every_route_does_its_work() {
     let mine = walk.step(&provider, "GET", "/user/members", none(), 200).await;
     assert_eq!(mine["items"][0]["roles"], json!(["provider"]), "{mine}");
 
+    let ask = json!({"audience": "ask"});
+    walk.step(&provider, "PUT", &at("/audience"), ask, 200).await;
+    let of_reader = at(&format!("/audience/{}", reader.user.id));
+    let refused = walk.step(&provider, "DELETE", &of_reader, none(), 200).await;
+    assert_eq!(refused["waiting"], json!([reader.user.id]));
+    walk.step(&provider, "PUT", &of_reader, json!({}), 200).await;
+    let audience = walk.step(&provider, "GET", &at("/audience"), none(), 200).await;
+    assert_eq!(audience["agreed"], json!([reader.user.id]));
+
     let narrow = json!({"types": ["glucose"]});
     walk.step(&provider, "PUT", &at("/contract"), narrow.clone(), 200).await;
     assert_eq!(walk.step(&provider, "GET", &at("/contract"), none(), 200).await["contract"], narrow);
@@ -73,7 +85,13 @@ async fn every_route_does_its_work() {
     let all = walk.step(&reader, "GET", &at("/data"), none(), 200).await;
     let of_type = walk.step(&reader, "GET", &at("/data/types/glucose"), none(), 200).await;
     assert_eq!(all["items"], of_type["items"]);
+    let shown = walk.step(&provider, "GET", "/user/ledger", none(), 200).await;
+    let entry = &shown["items"][0];
+    assert_eq!((&entry["reader"], &entry["count"]), (&json!(reader.user.id), &json!(2)), "{shown}");
+    let everything = walk.step(&provider, "GET", "/user/data/export", none(), 200).await;
+    assert_eq!(everything["items"][0]["kind"], "profile");
 
+    govern(&walk, &world, &owner, &reader, group_id).await;
     walk.step(&owner, "DELETE", &at(&format!("/members/{}", reader.user.id)), none(), 204).await;
     walk.step(&provider, "POST", &at("/leave"), json!({}), 204).await;
     let receipt = async || {
@@ -83,11 +101,48 @@ async fn every_route_does_its_work() {
     let receipt = until("there is a receipt of what was removed", receipt).await;
     assert_eq!((&receipt["group"], &receipt["remaining"]), (&group["id"], &json!(0)), "{receipt}");
     walk.step(&owner, "DELETE", &at(""), none(), 204).await;
+    newcomer(&walk, &world, &owner).await;
 
     let walked = walk.0.into_inner().unwrap();
     let left: Vec<_> =
         ROUTES.iter().map(|r| format!("{} {}", r.method, r.path)).filter(|r| !walked.contains(r)).collect();
     assert!(left.is_empty(), "not walked: {left:?}");
+}
+
+/// What owners do to their group; it is the owner's again at the end, and the reader still reads.
+async fn govern(walk: &Walk, world: &World, owner: &Person, reader: &Person, group: &str) {
+    let at = |rest: &str| format!("/groups/{group}{rest}");
+    let mine = walk.step(owner, "GET", "/groups", Value::Null, 200).await;
+    assert_eq!(mine["items"][0]["roles"], json!(["owner"]), "{mine}");
+    let renamed = walk.step(owner, "PATCH", &at(""), json!({"name": "walked"}), 200).await;
+    assert_eq!(renamed["name"], "walked");
+    let rules = json!({"rules": renamed["rules"]});
+    assert_eq!(walk.step(owner, "PUT", &at("/rules"), rules, 200).await["revision"], 1);
+    let member = |person: &Person| at(&format!("/members/{}", person.user.id));
+    walk.step(owner, "PATCH", &member(reader), json!({"roles": ["owner", "consumer"]}), 200).await;
+    walk.step(reader, "PATCH", &member(owner), json!({"roles": ["consumer"]}), 200).await;
+    walk.step(reader, "POST", &at("/transfer"), json!({"to": owner.user.id}), 204).await;
+    let invitation = json!({"email": world.address("nobody"), "role": "consumer"});
+    let invitation = walk.step(owner, "POST", &at("/invitations"), invitation, 201).await;
+    let path = at(&format!("/invitations/{}", invitation["id"].as_str().unwrap()));
+    walk.step(owner, "POST", &format!("{path}/resend"), json!({}), 200).await;
+    walk.step(owner, "DELETE", &path, Value::Null, 204).await;
+}
+
+/// Somebody whose profile was there first, and who leaves for good.
+async fn newcomer(walk: &Walk, world: &World, maker: &Person) {
+    let made = walk.step(maker, "POST", "/profiles", json!({}), 201).await;
+    let path = format!("/profiles/{}/invite", made["id"].as_str().unwrap());
+    let again = walk.step(maker, "POST", &path, json!({}), 201).await;
+    let newcomer = world.place.person(&world.address("newcomer")).await.unwrap();
+    let former = json!({"invite": made["invite"]["token"]});
+    walk.step(&newcomer, "POST", "/user/claim", former, 404).await;
+    let invite = json!({"invite": again["invite"]["token"]});
+    let claimed = walk.step(&newcomer, "POST", "/user/claim", invite, 200).await;
+    assert_eq!(claimed["id"], made["id"]);
+    let erasure = walk.step(&newcomer, "DELETE", "/user", Value::Null, 202).await;
+    let path = format!("/erasures/{}", erasure["id"].as_str().unwrap());
+    assert_eq!(walk.step(&newcomer, "GET", &path, Value::Null, 200).await["status"], "open");
 }
 
 /// The routes of one's own items. Leaves the readings 210 and 220.
@@ -107,6 +162,19 @@ async fn items(walk: &Walk, person: &Person) {
     let statuses: Vec<_> =
         results["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();
     assert_eq!(statuses, [201, 422, 422], "each item for itself");
+    let more = json!({"items": [reading("2024-01-02T09:00:00Z", 90), reading("2024-01-02T10:00:00Z", 91)]});
+    let more = walk.step(person, "POST", "/user/data/batch", more, 200).await;
+    let ids: Vec<_> = more["results"].as_array().unwrap().iter().map(|made| &made["id"]).collect();
+    let changes: Vec<_> = ids.iter().map(|id| json!({"id": id, "fields": {"mgdl": 92}})).collect();
+    let changed = walk.step(person, "PATCH", "/user/data/batch", json!({ "items": changes }), 200).await;
+    assert_eq!(
+        (&changed["results"][0]["version"], &changed["results"][1]["status"]),
+        (&json!(2), &json!(200))
+    );
+    let removals: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+    let removed =
+        walk.step(person, "POST", "/user/data/batch/delete", json!({ "items": removals }), 200).await;
+    assert_eq!(removed["results"][1]["status"], 204, "{removed}");
     let weight = json!({"type": "weight", "fields": {"at": "2024-01-01T09:30:00Z", "kg": 70.5}});
     let weight = walk.step(person, "POST", "/user/data", weight, 201).await;
     let all = walk.step(person, "GET", "/user/data?order=asc", Value::Null, 200).await;

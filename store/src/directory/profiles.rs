@@ -1,0 +1,201 @@
+//! Profiles that exist before their first sign-in, and the one-time invites by which people take them over.
+//!
+//! An invite is a token of 256 random bits, known to whoever it was given to and to nobody else: its row is found by its
+//! hash, and holds nothing it could be made of. Taking a profile over is one transaction that uses the invite up, links
+//! the identity, and notes at the profile that it is taken. So of any number at once one wins, and an identity comes to
+//! exactly one profile. A wrong, a used and an expired invite are answered alike, by the same single read.
+
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::id::{DriveId, UserId};
+use domain::time::Timestamp;
+
+use super::users::User;
+use super::{built, unreadable};
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError};
+use crate::ids;
+use crate::keys::{self, EXPIRES};
+
+/// The secret of an invite. It is shown once and kept nowhere.
+#[derive(Clone)]
+pub struct InviteToken(String);
+
+impl std::fmt::Debug for InviteToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InviteToken(…)")
+    }
+}
+
+impl InviteToken {
+    /// A new one, of the operating system's randomness.
+    pub fn new() -> Self {
+        Self(URL_SAFE_NO_PAD.encode(ids::secret()))
+    }
+
+    /// One that somebody presents.
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The secret itself, to be given to whom it is for.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
+    fn hash(&self) -> String {
+        keys::digest(&[b"profile invite", self.0.as_bytes()])
+    }
+}
+
+impl Default for InviteToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The attribute of a profile that nobody has taken over: the hash of its only invite.
+const OPEN: &str = "openInvite";
+/// The attribute that says who made a profile for somebody else.
+const MADE_BY: &str = "madeBy";
+
+/// An identity, in both directions: who belongs to it, and what belongs to whom.
+pub(super) fn identity_rows(issuer: &str, subject: &str, user: &UserId, drive: &DriveId) -> [Row; 2] {
+    let link = keys::identity(issuer, subject);
+    let of_user = keys::identity_of(user, &link);
+    [link, of_user].map(|key| {
+        attr::row(&key, [("user", attr::text(user.as_str())), ("drive", attr::text(drive.as_str()))])
+    })
+}
+
+fn invite_row(token: &InviteToken, user: &User, expires: Timestamp) -> Row {
+    attr::row(
+        &keys::profile_invite(&token.hash()),
+        [
+            ("user", attr::text(user.id.as_str())),
+            ("drive", attr::text(user.drive.as_str())),
+            (EXPIRES, attr::number(expires.seconds())),
+        ],
+    )
+}
+
+impl Store {
+    /// Makes a profile, with its drive, for somebody who has not signed in yet, and an invite to take it over.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn create_profile(
+        &self,
+        by: &UserId,
+        token: &InviteToken,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<User> {
+        let user = User { id: ids::user(), drive: ids::drive(), email: None, created: now };
+        let [mut profile, drive] = user.rows();
+        profile.insert(OPEN.into(), attr::text(token.hash()));
+        profile.insert(MADE_BY.into(), attr::text(by.as_str()));
+        let rows = [profile, drive, invite_row(token, &user, expires)];
+        self.transact(rows.into_iter().map(|row| self.put_new(row)).collect::<Result<_>>()?).await?;
+        Ok(user)
+    }
+
+    /// Makes another invite for a profile that nobody has taken over; the one before counts no longer.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is no such profile, somebody else made it, or it is taken.
+    pub async fn reissue_invite(
+        &self,
+        user: &UserId,
+        by: &UserId,
+        token: &InviteToken,
+        expires: Timestamp,
+    ) -> Result<()> {
+        const GONE: StoreError = StoreError::Missing("profile");
+        let row = self.directory_row(&keys::user(user)).await?.ok_or(GONE)?;
+        let before = attr::get_text(&row, OPEN).map_err(|_| GONE)?.to_owned();
+        if attr::get_text(&row, MADE_BY).ok() != Some(by.as_str()) {
+            return Err(GONE);
+        }
+        let update = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::user(user))))
+            .update_expression("SET openInvite = :next")
+            .condition_expression("openInvite = :before")
+            .expression_attribute_values(":next", attr::text(token.hash()))
+            .expression_attribute_values(":before", attr::text(&before));
+        let former = Delete::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::profile_invite(&before))));
+        let actions = vec![
+            TransactWriteItem::builder().update(update.build().map_err(built)?).build(),
+            TransactWriteItem::builder().delete(former.build().map_err(built)?).build(),
+            self.put_new(invite_row(token, &User::read(&row)?, expires))?,
+        ];
+        match self.transact(actions).await {
+            // Somebody has taken it over, or made another invite.
+            Err(error) if error.refused_at(0) => Err(GONE),
+            other => other,
+        }
+    }
+
+    /// Links an identity to the profile that an invite is for, and uses the invite up.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if the invite does not count: never made, used, made anew since, or expired.
+    /// [`StoreError::Conflict`] if the identity has a profile already.
+    pub async fn claim_profile(
+        &self,
+        (issuer, subject): (&str, &str),
+        email: Option<&str>,
+        token: &InviteToken,
+        now: Timestamp,
+    ) -> Result<User> {
+        const GONE: StoreError = StoreError::Missing("invite");
+        let hash = token.hash();
+        let invite = self.directory_row(&keys::profile_invite(&hash)).await?.ok_or(GONE)?;
+        let read = || -> std::result::Result<(UserId, DriveId, i64), String> {
+            Ok((
+                UserId::parse(attr::get_text(&invite, "user")?).map_err(|e| e.to_string())?,
+                DriveId::parse(attr::get_text(&invite, "drive")?).map_err(|e| e.to_string())?,
+                attr::get_number(&invite, EXPIRES)?,
+            ))
+        };
+        let (user, drive, expires) = read().map_err(unreadable)?;
+        if expires <= now.seconds() {
+            return Err(GONE);
+        }
+        let used = Delete::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::profile_invite(&hash))))
+            .condition_expression("attribute_exists(pk)");
+        let mut taken = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::user(&user))))
+            .condition_expression("openInvite = :hash")
+            .expression_attribute_values(":hash", attr::text(&hash));
+        taken = match email.map(keys::normal_address) {
+            Some(email) => taken
+                .update_expression("SET email = :email REMOVE openInvite")
+                .expression_attribute_values(":email", attr::text(email)),
+            None => taken.update_expression("REMOVE openInvite"),
+        };
+        let [link, of_user] = identity_rows(issuer, subject, &user, &drive);
+        let actions = vec![
+            TransactWriteItem::builder().delete(used.build().map_err(built)?).build(),
+            self.put_new(link)?,
+            TransactWriteItem::builder().update(taken.build().map_err(built)?).build(),
+            self.put_new(of_user)?,
+        ];
+        match self.transact(actions).await {
+            Ok(()) => self.user(&user).await,
+            Err(error) if error.refused_at(0) || error.refused_at(2) => Err(GONE),
+            Err(error) if error.refused_at(1) => Err(StoreError::Conflict("you have a profile already")),
+            // Met by others with the same invite, of whom one has won.
+            Err(error) if error.is_contention() => Err(StoreError::Busy("the invite is being used".into())),
+            Err(error) => Err(error),
+        }
+    }
+}
