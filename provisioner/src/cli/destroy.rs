@@ -41,10 +41,9 @@ impl Destroy {
                             printer.talk(&format!("  {} `{id}` with everything in it", node.address));
                         }
                     }
-                    printer.ask("the stack's name, to go on:").ok_or_else(|| Error::NeedsApproval {
-                        what: format!("deleting `{}`", plan.stack),
-                        flag: format!("--yes --confirm {}", plan.stack),
-                    })?
+                    let what = format!("deleting `{}`", plan.stack);
+                    let flag = format!("--yes --confirm {}", plan.stack);
+                    printer.answer("the stack's name, to go on:", &what, &flag)?
                 }
             };
             if given == plan.stack { Ok(()) } else { Err(Error::NotConfirmed { given }) }

@@ -1,7 +1,6 @@
 //! `provision drift`
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,9 +8,7 @@ use serde_json::Value;
 
 use super::App;
 use crate::error::{Error, Exit, count};
-use crate::event::Silent;
 use crate::plan::{Drift, Found};
-use crate::render::Format;
 use crate::session::Session;
 
 /// Show what somebody changed behind the stack's back
@@ -30,12 +27,7 @@ struct Document<'a> {
 
 impl DriftArgs {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let mut options = app.options();
-        if app.printer.format() == Format::Json {
-            // One document and nothing else.
-            options.events = Arc::new(Silent);
-        }
-        let session = Session::open(&options).await?;
+        let session = Session::open(&app.options_for_document()).await?;
         let drift = session.drift().await?;
         app.show(&Document { stack: session.name(), drift: &drift }, || text(session.name(), &drift));
         Ok(if drift.is_empty() { Exit::Done } else { Exit::Pending })

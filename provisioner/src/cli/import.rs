@@ -36,7 +36,7 @@ struct Document<'a> {
 impl Import {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
         let only = addresses(&self.only)?;
-        let session = Session::open(&app.options()).await?;
+        let session = Session::open(&app.options_for_document()).await?;
         let desired = session.desired().await?;
         let mut found = adoptable(&session, &desired).await?;
         if !only.is_empty() {

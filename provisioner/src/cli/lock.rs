@@ -47,7 +47,7 @@ struct Document<'a> {
 
 impl LockArgs {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let session = Session::open(&app.options()).await?;
+        let session = Session::open(&app.options_for_document()).await?;
         match self.command {
             Command::Show => {
                 let (lock, at) = (session.state.lock().await?, now());

@@ -38,9 +38,10 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::aws::Network;
 use crate::engine::{Interrupt, InterruptHandle, Urgency};
 use crate::error::{Error, Exit};
-use crate::render::{Format, Look, Printer};
+use crate::render::{Beside, Format, Look, Printer};
 use crate::session::{Options, Target};
 
 /// The stack's file, unless another is named.
@@ -144,11 +145,24 @@ fn var(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What a command finds around it, beside its arguments: everything as usual, unless a test says otherwise.
+#[derive(Debug, Default)]
+pub struct Around {
+    /// What calls to AWS are sent through.
+    pub network: Option<Network>,
+    /// Where functions lie ready, so that none are built.
+    pub functions: Option<PathBuf>,
+    /// Who asks to stop, beside Ctrl-C and SIGTERM.
+    pub interrupt: Option<(InterruptHandle, Interrupt)>,
+}
+
 /// What every command works with.
 struct App {
     globals: Globals,
     printer: Arc<Printer>,
     interrupt: Interrupt,
+    network: Option<Network>,
+    functions: Option<PathBuf>,
 }
 
 impl App {
@@ -161,8 +175,15 @@ impl App {
             profile: globals.profile,
             events: self.printer.clone(),
             interrupt: self.interrupt.clone(),
+            network: self.network.clone(),
+            functions: self.functions.clone(),
             ..Options::new(globals.file, globals.target)
         }
+    }
+
+    /// The options of a command whose result is one document: with `--json`, stdout has that and nothing else.
+    fn options_for_document(&self) -> Options {
+        Options { events: Arc::new(Beside(self.printer.clone())), ..self.options() }
     }
 
     /// Prints a value as JSON with `--json`, as text otherwise.
@@ -188,12 +209,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
 
 /// Like [`run`], from within an asynchronous runtime.
 pub async fn run_async(args: impl IntoIterator<Item = OsString>) -> i32 {
-    run_with(args, Printer::stdio).await
+    run_in(args, Around::default(), Printer::stdio).await
 }
 
-/// Like [`run_async`], with a printer made by the caller.
-pub async fn run_with(
+/// Like [`run_async`], with these surroundings and a printer made by the caller.
+pub async fn run_in(
     args: impl IntoIterator<Item = OsString>,
+    around: Around,
     printer: impl FnOnce(Look) -> Printer,
 ) -> i32 {
     let cli = match Cli::try_parse_from(args) {
@@ -216,14 +238,20 @@ pub async fn run_with(
         }
     }
     let printer = Arc::new(printer);
-    let (handle, interrupt) = Interrupt::new();
-    let app = App { globals: cli.globals, printer: printer.clone(), interrupt: interrupt.clone() };
+    let (handle, interrupt) = around.interrupt.unwrap_or_else(Interrupt::new);
+    let app = App {
+        globals: cli.globals,
+        printer: printer.clone(),
+        interrupt: interrupt.clone(),
+        network: around.network,
+        functions: around.functions,
+    };
     // What changes things stops in good order by itself; everything else can simply be dropped.
     let drains = matches!(
         cli.command,
         Command::Apply(_) | Command::Destroy(_) | Command::Import(_) | Command::State(_)
     );
-    let listener = tokio::spawn(listen(handle, drains.then(|| printer.clone())));
+    let listener = tokio::spawn(listen(handle, printer.clone(), drains));
     let stopped = async {
         interrupt.changed_from(if drains { Urgency::Drain } else { Urgency::Calm }).await;
         if drains {
@@ -287,17 +315,19 @@ fn usage(error: &clap::Error, printer: &Printer) -> i32 {
     Exit::Done as i32
 }
 
-/// Turns Ctrl-C and SIGTERM into interrupts. Only what has something to end in good order has something to say about it.
-async fn listen(handle: InterruptHandle, printer: Option<Arc<Printer>>) {
+/// Turns Ctrl-C and SIGTERM into interrupts. Only what has something to end in good order has something to say about it;
+/// at a question nothing was begun yet, and it ends with the question.
+async fn listen(handle: InterruptHandle, printer: Arc<Printer>, drains: bool) {
     loop {
         stop_signal().await;
-        let text = match handle.press() {
+        let urgency = handle.press();
+        if printer.stop_asking() || !drains {
+            continue;
+        }
+        printer.talk(match urgency {
             Urgency::Abort => "stopping at once",
             _ => "stopping: what was begun is ended first; once more stops at once",
-        };
-        if let Some(printer) = &printer {
-            printer.talk(text);
-        }
+        });
     }
 }
 

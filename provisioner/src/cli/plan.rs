@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::{App, paper};
 use crate::error::{Error, Exit};
-use crate::event::{Event, Silent};
+use crate::event::Event;
 use crate::plan::iam;
-use crate::render::{Format, markdown};
+use crate::render::markdown;
 use crate::session::{Session, write_saved};
 
 /// Show what an apply would do
@@ -33,11 +33,8 @@ pub(super) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let mut options = app.options();
-        if self.iam_policy && app.printer.format() == Format::Json {
-            // The output must be the policy and nothing else.
-            options.events = Arc::new(Silent);
-        }
+        // The output of `--iam-policy` must be the policy and nothing else.
+        let options = if self.iam_policy { app.options_for_document() } else { app.options() };
         let session = Session::open(&options).await?;
         let desired = session.desired().await?;
         let seen = session.plan(&desired).await?;

@@ -1,14 +1,10 @@
 //! `provision reconcile`
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde::Serialize;
 
 use super::App;
 use crate::error::{Error, Exit};
-use crate::event::Silent;
-use crate::render::Format;
 use crate::session::{Reconciled, Session, begin_era, reconcile};
 
 /// Compare what every group sees with what it should see, and repair the difference
@@ -37,12 +33,7 @@ struct Document {
 
 impl Reconcile {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let mut options = app.options();
-        if app.printer.format() == Format::Json {
-            // One document and nothing else.
-            options.events = Arc::new(Silent);
-        }
-        let session = Session::open(&options).await?;
+        let session = Session::open(&app.options_for_document()).await?;
         let era = match self.after_restore {
             true => Some(begin_era(&session).await?),
             false => None,

@@ -52,7 +52,7 @@ impl Repairs {
 }
 
 async fn list(app: &App) -> Result<Exit, Error> {
-    let session = Session::open(&app.options()).await?;
+    let session = Session::open(&app.options_for_document()).await?;
     let (store, _) = data_plane(&session).await?;
     let (mut repairs, mut unreadable, mut after) = (Vec::new(), 0, None);
     loop {
@@ -69,7 +69,7 @@ async fn list(app: &App) -> Result<Exit, Error> {
 }
 
 async fn repair(app: &App) -> Result<Exit, Error> {
-    let session = Session::open(&app.options()).await?;
+    let session = Session::open(&app.options_for_document()).await?;
     let (store, document) = data_plane(&session).await?;
     let (mut counts, mut after) = (RepairCounts::default(), None);
     loop {

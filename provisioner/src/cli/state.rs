@@ -36,7 +36,7 @@ struct Document<'a> {
 impl StateArgs {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
         let Command::Rebuild = self.command;
-        let session = Session::open(&app.options()).await?;
+        let session = Session::open(&app.options_for_document()).await?;
         let found = rebuild(&session).await?;
         let recorded: Vec<&Address> = found.iter().map(|adoption| &adoption.address).collect();
         app.show(&Document { stack: session.name(), recorded }, || text(session.name(), found.len()));

@@ -6,7 +6,7 @@ mod words;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use super::run_with;
+use super::{Around, run_in};
 use crate::render::Printer;
 
 #[derive(Clone, Default)]
@@ -31,7 +31,8 @@ impl Pipe {
 async fn provision(args: &[&str]) -> (i32, String, String) {
     let (out, err) = (Pipe::default(), Pipe::default());
     let args = std::iter::once("provision").chain(args.iter().copied()).map(Into::into);
-    let code = run_with(args, |look| Printer::to(look, Box::new(out.clone()), Box::new(err.clone()))).await;
+    let printer = |look| Printer::to(look, Box::new(out.clone()), Box::new(err.clone()));
+    let code = run_in(args, Around::default(), printer).await;
     (code, out.text(), err.text())
 }
 

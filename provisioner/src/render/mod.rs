@@ -4,6 +4,7 @@
 //! with `--json-into` the same lines go into a file as well, beside whatever is shown. A command whose result is one
 //! document prints that alone.
 
+mod beside;
 mod board;
 pub mod diagnostic;
 #[cfg(test)]
@@ -12,15 +13,19 @@ mod human;
 mod live;
 pub mod markdown;
 pub mod plan;
+mod question;
 mod sharing;
 mod style;
 mod value;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+pub use beside::Beside;
 pub(crate) use board::grouped;
 use domain::time::Timestamp;
+pub use question::Answer;
 use serde::Serialize;
 pub use style::Style;
 
@@ -61,6 +66,9 @@ pub struct Printer {
     live: Option<Live>,
     interactive: bool,
     also: Option<Mutex<Box<dyn Write + Send>>>,
+    question: question::Open,
+    /// Whether the result was printed, and was one document.
+    documented: AtomicBool,
 }
 
 impl Printer {
@@ -81,6 +89,8 @@ impl Printer {
             live: (human && err && !set("CI")).then(|| Live::new(Style { colour: !plain })),
             interactive: human && err && std::io::stdin().is_terminal(),
             also: None,
+            question: question::Open::default(),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -96,6 +106,8 @@ impl Printer {
             live: None,
             interactive: false,
             also: None,
+            question: question::Open::default(),
+            documented: AtomicBool::new(false),
         }
     }
 
@@ -116,7 +128,10 @@ impl Printer {
         let line = serde_json::to_string(value).unwrap_or_default();
         self.json_line(&line);
         match self.format {
-            Format::Json => self.result(&format!("{line}\n")),
+            Format::Json => {
+                self.documented.store(true, Ordering::Relaxed);
+                self.result(&format!("{line}\n"));
+            }
             Format::Human => self.result(&text()),
         }
     }
@@ -151,17 +166,6 @@ impl Printer {
         }
     }
 
-    /// Asks and waits for a line; none if nobody can be asked.
-    pub fn ask(&self, question: &str) -> Option<String> {
-        if !self.interactive {
-            return None;
-        }
-        self.print(&self.err, &format!("{} ", self.err_style.bold(question)));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).ok()?;
-        Some(answer.trim().to_owned())
-    }
-
     /// Whether somebody can be asked.
     pub fn is_interactive(&self) -> bool {
         self.interactive
@@ -183,7 +187,11 @@ impl Printer {
                 return;
             }
         }
-        self.event(Event::Error(error.report()));
+        let event = Event::Error(error.report());
+        match self.documented.load(Ordering::Relaxed) {
+            true => self.beside(event),
+            false => self.event(event),
+        }
     }
 }
 

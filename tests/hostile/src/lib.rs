@@ -16,6 +16,7 @@
 //! | `services/` | one file per service |
 //! | `quotas.rs` | how many calls services take |
 //! | `world.rs` | a stack of a test's own in an AWS of its own |
+//! | `command.rs` | the command line, for such a stack |
 //! | `crash.rs` | what is left when a process dies, call by call |
 //! | `chain.rs` | how long an apply must take at least |
 #![allow(
@@ -27,6 +28,7 @@
 )]
 
 pub mod chain;
+pub mod command;
 pub mod crash;
 mod data;
 pub mod quotas;

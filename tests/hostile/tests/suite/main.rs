@@ -12,6 +12,7 @@
 mod any_call;
 mod calls;
 mod crashes;
+mod documents;
 mod functions;
 mod identity_and_api;
 mod locks;
@@ -23,7 +24,10 @@ mod tables;
 
 use std::time::Duration;
 
+use hostile::world::NAME;
 use hostile::{Aws, Record, World};
+use provision::aws::{Clients, ConnectOptions};
+use store::{Store, Tables};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -55,4 +59,37 @@ fn mapping(aws: &Aws, function: &str) -> hostile::services::mappings::Mapping {
     let found = of.next().expect("a mapping").clone();
     assert!(of.next().is_none(), "{function} has one mapping");
     found
+}
+
+/// The stack's data plane.
+async fn store(world: &World) -> Store {
+    let (network, region) = (world.options().network, hostile::REGION.to_owned());
+    let options = ConnectOptions { network, region, ..ConnectOptions::default() };
+    Store::new(Clients::new(options).await.unwrap().dynamodb().clone(), Tables::of_stack(NAME))
+}
+
+/// A stack that somebody else made most of: what holds data has our names and no tags, and the state is gone.
+async fn by_hand() -> World {
+    let world = lost().await;
+    {
+        let mut state = world.aws.state();
+        state.tables.values_mut().for_each(|table| table.tags.clear());
+        state.queues.values_mut().for_each(|queue| queue.tags.clear());
+        state.log_groups.values_mut().for_each(|group| group.tags.clear());
+        state.functions.clear();
+        state.mappings.clear();
+        state.roles.clear();
+        state.rules.clear();
+        state.pools.clear();
+        state.domains.clear();
+        state.apis.clear();
+    }
+    world
+}
+
+/// A stack whose state is gone.
+async fn lost() -> World {
+    let world = deployed().await;
+    world.aws.lose_table("acme-control");
+    world
 }

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use hostile::world::{NAME, Timed};
+use hostile::world::Timed;
 use hostile::{Aws, Switches, When, World};
-use provision::aws::{Clients, ConnectOptions};
 use provision::error::Exit;
 use provision::event::Event;
 use provision::resource::Address;
 use provision::{Approval, Options};
 use store::clock::now;
 use store::scrub::{Stage, State};
-use store::{Store, Tables};
 
-use crate::{deployed, mapping, of, refused, secs};
+use crate::{deployed, mapping, of, refused, secs, store};
 
 /// Tables that take their time.
 fn slow() -> Switches {
@@ -47,13 +45,6 @@ async fn gotcha_07_another_view_of_a_stream_is_another_stream_with_another_mappi
     let new = mapping(&world.aws, "acme-replicator").doc["EventSourceArn"].clone();
     assert_ne!(old, new);
     assert!(new.as_str().unwrap().ends_with(&stream.1), "the mapping reads the stream of now");
-}
-
-/// The stack's data plane.
-async fn store(world: &World) -> Store {
-    let (network, region) = (world.options().network, hostile::REGION.to_owned());
-    let options = ConnectOptions { network, region, ..ConnectOptions::default() };
-    Store::new(Clients::new(options).await.unwrap().dynamodb().clone(), Tables::of_stack(NAME))
 }
 
 /// Whether the scrubber has everything before it.
