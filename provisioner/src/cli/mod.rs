@@ -249,7 +249,11 @@ pub async fn run_in(
     // What changes things stops in good order by itself; everything else can simply be dropped.
     let drains = matches!(
         cli.command,
-        Command::Apply(_) | Command::Destroy(_) | Command::Import(_) | Command::State(_)
+        Command::Apply(_)
+            | Command::Destroy(_)
+            | Command::Import(_)
+            | Command::State(_)
+            | Command::Reconcile(_)
     );
     let listener = tokio::spawn(listen(handle, printer.clone(), drains));
     let stopped = async {

@@ -288,11 +288,13 @@ impl Session {
         self.lock_above(0).await
     }
 
-    /// Takes the lock after looking. If the state was made anew while the stack is there, it was lost, and fencing tokens
-    /// must go on above all that were ever given: whoever held a lock in the lost state may still be writing.
+    /// Takes the lock after looking. If the state was made anew while the stack is there, be it by an earlier run that ended
+    /// before it took the lock, it was lost, and fencing tokens must go on above all that were ever given: whoever held a
+    /// lock in the lost state may still be writing.
     async fn lock_after(&self, seen: &Seen, made: bool) -> Result<Lease, Error> {
         let there = seen.observed.values().any(|read| matches!(read, Read::Owned(_)));
-        self.lock_above(if made && there { adopt::above_all(state::now()) } else { 0 }).await
+        let anew = made || seen.snapshot.lock.is_none();
+        self.lock_above(if anew && there { adopt::above_all(state::now()) } else { 0 }).await
     }
 
     /// Takes the lock, with a fencing token greater than that.

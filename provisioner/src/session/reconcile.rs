@@ -10,6 +10,7 @@ use store::{Store, StoreError, Tables};
 
 use super::Session;
 use crate::desired::ERA_VARIABLE;
+use crate::engine::Urgency;
 use crate::error::Error;
 use crate::event::Event;
 use crate::kinds::stackdoc::{failed, no_table};
@@ -61,8 +62,17 @@ pub(super) async fn era(session: &Session) -> Result<u16, Error> {
 /// last minutes is left to the stream unless `fresh` says otherwise.
 ///
 /// # Errors
-/// Those of the database. What was repaired by then stays, and comparing all of it again is right.
+/// Those of the database, or if somebody asks to stop. What was repaired by then stays, and comparing all of it again is
+/// right.
 pub async fn reconcile(session: &Session, fresh: bool) -> Result<Reconciled, Error> {
+    tokio::select! {
+        biased;
+        () = session.options.interrupt.changed_from(Urgency::Calm) => Err(Error::Interrupted { open: 0 }),
+        compared = compare(session, fresh) => compared,
+    }
+}
+
+async fn compare(session: &Session, fresh: bool) -> Result<Reconciled, Error> {
     let (store, document) = data_plane(session).await?;
     let scrub = Scrub::new(store, document.into());
     let mut walk = Walk::new(now());
@@ -89,10 +99,17 @@ pub async fn reconcile(session: &Session, fresh: bool) -> Result<Reconciled, Err
 /// is compared after that belongs to the new era.
 ///
 /// # Errors
-/// If the lock is held, the era cannot be begun, or a function cannot be switched: then run it again.
+/// If the lock is held, the era cannot be begun, a function cannot be switched, or somebody asks twice to stop, since all
+/// of them have to be switched: then run it again.
 pub async fn begin_era(session: &Session) -> Result<u16, Error> {
     let lease = session.lock().await?;
-    let begun = switch(session).await;
+    let begun = tokio::select! {
+        biased;
+        () = session.options.interrupt.changed_from(Urgency::Drain) => {
+            Err(Error::Interrupted { open: SWITCHED.len() })
+        }
+        begun = switch(session) => begun,
+    };
     lease.release().await?;
     begun
 }

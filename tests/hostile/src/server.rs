@@ -35,10 +35,14 @@ struct Inner {
     snapshots: Mutex<Option<Vec<Snapshot>>>,
     death: Mutex<Option<(usize, When)>>,
     dead: watch::Sender<bool>,
+    watcher: Mutex<Option<Watcher>>,
     opened: Instant,
     /// How old the account was when this began.
     age: Duration,
 }
+
+/// How many calls that change something are still to come, and what is done when the last of them comes.
+type Watcher = (usize, Box<dyn FnOnce() + Send>);
 
 /// A call that was answered.
 #[derive(Debug, Clone)]
@@ -101,6 +105,7 @@ impl Aws {
             snapshots: Mutex::default(),
             death: Mutex::default(),
             dead: watch::Sender::new(false),
+            watcher: Mutex::default(),
             opened: Instant::now(),
             age,
         }))
@@ -186,6 +191,11 @@ impl Aws {
         self.0.dead.subscribe()
     }
 
+    /// Does something when the so-manieth call from now that changes something comes, and before it takes effect.
+    pub fn at_change(&self, number: usize, act: impl FnOnce() + Send + 'static) {
+        *self.0.watcher.lock().unwrap() = Some((number, Box::new(act)));
+    }
+
     /// Answers a call.
     async fn answer(&self, call: Call) -> HttpResponse {
         let begun = self.now();
@@ -193,6 +203,7 @@ impl Aws {
         let flight = Flight::begin(self, &call);
         let delay = self.switches().latency.of(self.0.log.lock().unwrap().len());
         sleep(delay).await;
+        self.watch(&call);
         let dying = self.dying(&call);
         if dying == Some(When::Before) {
             self.die().await;
@@ -236,6 +247,16 @@ impl Aws {
         }
         let record = Record { call: call.clone(), begun, ended: self.now(), refused };
         self.0.log.lock().unwrap().push(record);
+    }
+
+    fn watch(&self, call: &Call) {
+        let mut watcher = self.0.watcher.lock().unwrap();
+        if let Some((left, _)) = watcher.as_mut().filter(|_| call.is_mutating()) {
+            *left = left.saturating_sub(1);
+        }
+        if let Some((_, act)) = watcher.take_if(|(left, _)| *left == 0) {
+            act();
+        }
     }
 
     fn dying(&self, call: &Call) -> Option<When> {

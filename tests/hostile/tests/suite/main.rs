@@ -1,5 +1,5 @@
 //! `provision` against AWS on its bad days. One file for each group of the list of gotchas, whose numbers the tests'
-//! names begin with; then what can happen to any call, crashes, locks, and the order of work.
+//! names begin with; then what can happen to any call, crashes, locks, stops, and the order of work.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +20,7 @@ mod quotas;
 mod roles;
 mod schedule;
 mod smaller;
+mod stopping;
 mod tables;
 
 use std::time::Duration;
