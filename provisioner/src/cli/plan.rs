@@ -42,7 +42,7 @@ impl PlanArgs {
             write_saved(path, &session.saved(&seen)?)?;
         }
         if let Some(path) = &self.markdown {
-            paper::write(path, &markdown::plan(&seen.plan))?;
+            paper::write(path, &markdown::plan(&seen.plan, &seen.losses))?;
         }
         if self.iam_policy {
             self.print_policy(app, &session, &seen.plan);

@@ -4,6 +4,8 @@
 //! Whatever people wrote stands between `<code>` and `</code>` with every special character as an entity. So it can
 //! neither break a table nor call for somebody with an `@`.
 
+mod losses;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -12,7 +14,7 @@ use super::plan::{counts, drifted, is_drift_alone};
 use super::value::{one, pair};
 use crate::error::count;
 use crate::kinds::Effect;
-use crate::plan::{Action, Change, Node, Plan, Purpose};
+use crate::plan::{Action, Change, Losses, Node, Plan, Purpose};
 
 /// The most characters that GitHub takes in a comment. Bytes are counted here, which are never fewer.
 pub const MOST: usize = 65_536;
@@ -30,12 +32,8 @@ pub fn marker(stack: &str) -> String {
     format!("<!-- freehold plan of {stack} -->")
 }
 
-/// A plan as Markdown of at most [`MOST`] bytes.
-pub fn plan(plan: &Plan) -> String {
-    sized(plan, MOST)
-}
-
-fn sized(plan: &Plan, most: usize) -> String {
+/// A plan, with what it would take away for good, as Markdown of at most [`MOST`] bytes.
+pub fn plan(plan: &Plan, lost: &Losses) -> String {
     let mut text = format!("{}\n", marker(&plan.stack));
     if plan.is_empty() {
         let what = match plan.purpose {
@@ -47,9 +45,10 @@ fn sized(plan: &Plan, most: usize) -> String {
     }
     let doing = if plan.purpose == Purpose::Destroy { "plan to destroy" } else { "plan for" };
     let _ = writeln!(text, "### {doing} {}: {}\n", code(&plan.stack), counts(plan));
+    losses::section(&mut text, plan, lost);
     sharing(&mut text, plan);
     summary(&mut text, plan);
-    let mut room = most.saturating_sub(text.len()).saturating_sub(SPARE);
+    let mut room = MOST.saturating_sub(text.len()).saturating_sub(SPARE);
     for section in SECTIONS {
         section.write(&mut text, plan, &mut room);
     }
@@ -90,7 +89,7 @@ fn summary(text: &mut String, plan: &Plan) {
     text.push('\n');
 }
 
-/// Who comes to see what: before everything else, since it is what a reviewer is asked for.
+/// Who comes to see what: before the resources, since it is what a reviewer is asked for.
 fn sharing(text: &mut String, plan: &Plan) {
     let all = super::sharing::ordered(plan);
     if all.is_empty() {

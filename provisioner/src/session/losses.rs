@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::id::Name;
 use store::StoreError;
+use store::census::Tally;
 use store::directory::GroupRow;
 
 use super::Session;
@@ -27,10 +28,11 @@ pub(super) async fn of_vanishing(session: &Session, vanishing: &Vanishing) -> Re
     session.options.step("counting what would be lost");
     let store = store_of(session);
     if !vanishing.data_types.is_empty() {
-        let (mut items, more) = or_nothing(store.count_all_items().await)?;
+        let (items, more) = or_nothing(store.count_all_items().await)?;
         losses.more = more;
-        items.retain(|name, _| vanishing.data_types.contains(name));
-        losses.data_types = items;
+        // Also one that nobody has anything of: the plan tells all that it takes away.
+        let of = |name: &Name| items.get(name).copied().unwrap_or(Tally { count: 0, more });
+        losses.data_types = vanishing.data_types.iter().map(|name| (name.clone(), of(name))).collect();
     }
     for name in &vanishing.groups {
         if let Some(group) = or_nothing(store.declared_group(name).await)? {

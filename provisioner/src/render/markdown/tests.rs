@@ -1,6 +1,14 @@
+use serde_json::json;
+use store::census::Tally;
+
 use super::super::plan::tests::{change, node, of};
 use super::*;
-use serde_json::json;
+use crate::plan::GroupLoss;
+
+/// Of a plan that takes nothing away.
+fn plan(plan: &Plan) -> String {
+    super::plan(plan, &Losses::default())
+}
 
 fn mixed() -> Plan {
     let drift = Change { drift: true, ..change("tags/team", None, Some(json!("data"))) };
@@ -52,6 +60,50 @@ fn a_plan_without_anything_to_do_is_one_line() {
     <!-- freehold plan of study -->
     ### <code>study</code> is as its file says: nothing to do
     ");
+}
+
+/// So many groups and a data type that go with what is in them.
+fn lossy(groups: usize) -> (Plan, Losses) {
+    let name = |n: usize| format!("ward-{n:02}");
+    let tally = |count| Tally { count, more: false };
+    let nodes = (0..groups)
+        .map(|n| node(&format!("group.{}", name(n)), Action::Delete, Some("the file removes it"), vec![]));
+    let of_group = |n: usize| GroupLoss { members: 3, copies: tally(n as u64) };
+    let losses = Losses {
+        data_types: [(domain::id::Name::parse("weight").unwrap(), Tally { count: 40_120, more: true })]
+            .into(),
+        groups: (0..groups).map(|n| (name(n), of_group(n))).collect(),
+        more: true,
+    };
+    (of(Purpose::Apply, nodes.collect()), losses)
+}
+
+#[test]
+fn what_would_be_lost_comes_before_everything_else() {
+    let (mut made, losses) = lossy(2);
+    made.sharing = super::super::sharing::tests::some().into_iter().take(1).collect();
+    insta::assert_snapshot!(super::plan(&made, &losses));
+    made.nodes[0].action = Action::Blocked;
+    let refused = "; refused unless the file names them under <code>removed</code>";
+    assert!(super::plan(&made, &losses).contains(refused));
+}
+
+#[test]
+fn of_many_losses_the_largest_are_shown_and_the_others_folded_away() {
+    let (made, losses) = lossy(30);
+    let text = super::plan(&made, &losses);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+    assert!(at("| group <code>ward-29</code>") < at("<summary>and 19 more</summary>"), "{text}");
+    assert!(at("<summary>and 19 more</summary>") < at("| group <code>ward-00</code>"), "{text}");
+    assert_eq!(text.matches("| would be lost | with |\n|---|---|\n| ").count(), 2, "{text}");
+
+    let (made, losses) = lossy(20_000);
+    let text = super::plan(&made, &losses);
+    assert!(
+        text.len() <= MOST && text.contains(" more: the file of <code>plan --out</code> has all of them")
+    );
+    assert!(text.contains("| 🗑️ to delete | 20000 |"), "the resources have room too");
+    assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
 }
 
 fn large() -> Plan {
