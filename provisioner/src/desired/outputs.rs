@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::stack::Stack;
 
-use super::{API, DesiredOptions, MAIN, Target, scopes};
+use super::front::scopes;
+use super::{API, DesiredOptions, MAIN, Target};
 use crate::resource::{Address, Outputs};
 
 /// What people and programs need to use the stack. Holds only what is known.

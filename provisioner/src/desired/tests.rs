@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::Name;
+use domain::routes::{RESOURCE_SERVER, ROUTES};
 use serde_json::{Value, json};
 
 use super::policy::{POLICIES, references};
