@@ -6,13 +6,13 @@
 use serde_json::{Map, Value as Json};
 
 use crate::datatype::{DataType, FieldType};
-use crate::diagnostic::nearest;
+use crate::id::Name;
 use crate::stack::{ExampleItem, Examples};
 use crate::time::Timestamp;
 
-use super::check_types::Types;
+use super::check_types::{Types, unknown_field};
 use super::codes;
-use super::report::{Fields, Report, list, quoted};
+use super::report::{Fields, Report, quoted};
 use super::source::At;
 use super::yaml::{Entry, Kind, Node, Scalar};
 
@@ -52,14 +52,8 @@ fn data_type<'t>(entries: &[Entry], at: At, types: &'t Types, report: &mut Repor
         return None;
     };
     let text = report.text(entry)?;
-    if types.readable && !types.declared.contains_key(text) {
-        let known = || types.declared.keys().map(String::as_str);
-        let help = match nearest(text, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("declare it under `dataTypes`, which has {}", list(known())),
-        };
-        let message = format!("there is no data type {}", quoted(text));
-        report.add(codes::UNKNOWN_TYPE, entry.value.at, message, help);
+    if !types.has(text, entry.value.at, report) {
+        return None;
     }
     types.good.get(text)
 }
@@ -97,7 +91,8 @@ fn fields(entries: &[Entry], data_type: &DataType, at: At, report: &mut Report) 
     for entry in &own {
         if !data_type.fields.contains_key(entry.key.as_str()) {
             whole = false;
-            unknown_field(entry, data_type, report);
+            let has = data_type.fields.keys().map(Name::as_str);
+            unknown_field(data_type.name.as_str(), has, (&entry.key, entry.key_at), report);
         }
         let kind = data_type.fields.get(entry.key.as_str()).map(|field| field.kind);
         match json(&entry.value, kind) {
@@ -128,16 +123,6 @@ fn fields(entries: &[Entry], data_type: &DataType, at: At, report: &mut Report) 
         report.add(codes::EXAMPLE, place.map_or(at, |entry| entry.value.at), message, help);
     }
     whole.then_some(fields)
-}
-
-fn unknown_field(entry: &Entry, data_type: &DataType, report: &mut Report) {
-    let known = || data_type.fields.keys().map(crate::id::Name::as_str);
-    let help = match nearest(&entry.key, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("it has {}", list(known())),
-    };
-    let message = format!("data type `{}` has no field {}", data_type.name, quoted(&entry.key));
-    report.add(codes::UNKNOWN_FIELD, entry.key_at, message, help);
 }
 
 /// What stands there, as an item would say it in JSON; none if something in it was already reported.

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::diagnostic::nearest;
 use crate::id::Name;
 use crate::rules::{self, MAX_CONDITION, RuleError, RulePart};
 use crate::stack::{DeclaredGroup, History, Rule, RuleSet};
 
 use super::check_examples;
-use super::check_types::{Named, Types, is_empty_list};
+use super::check_types::{Named, Types, is_empty_list, unknown_field};
 use super::expand::part;
-use super::report::{Report, list, quoted};
+use super::report::{Report, quoted};
 use super::source::At;
 use super::yaml::{Entry, Node, Scalar};
 use super::{codes, forms, reference};
@@ -160,21 +159,7 @@ impl<'t> Rules<'t> {
                 "name at least one data type",
             );
         }
-        let known = || self.types.declared.keys().map(String::as_str);
-        types.retain(|(text, at)| {
-            if self.types.declared.contains_key(*text) {
-                return true;
-            }
-            if !self.types.readable || report.is_full() {
-                return false;
-            }
-            let help = match nearest(text, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("declare it under `dataTypes`, which has {}", list(known())),
-            };
-            report.add(codes::UNKNOWN_TYPE, *at, format!("there is no data type {}", quoted(text)), help);
-            false
-        });
+        types.retain(|(text, at)| self.types.has(text, *at, report));
         types
     }
 
@@ -208,13 +193,8 @@ impl<'t> Rules<'t> {
                     continue;
                 }
                 all = false;
-                let known = || declared.fields.iter().map(String::as_str);
-                let help = match nearest(text, known()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it has {}", list(known())),
-                };
-                let message = format!("data type {} has no field {}", quoted(type_name), quoted(text));
-                report.add(codes::UNKNOWN_FIELD, *at, message, help);
+                let has = declared.fields.iter().map(String::as_str);
+                unknown_field(type_name, has, (text, *at), report);
             }
         }
         all.then_some(fields)

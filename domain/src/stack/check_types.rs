@@ -29,6 +29,39 @@ pub(super) struct Types {
     pub declared: BTreeMap<String, Declared>,
 }
 
+impl Types {
+    /// Whether a data type is declared. If not, that is reported, unless the section could not be read.
+    pub(super) fn has(&self, name: &str, at: At, report: &mut Report) -> bool {
+        if self.declared.contains_key(name) {
+            return true;
+        }
+        if self.readable && !report.is_full() {
+            let known = || self.declared.keys().map(String::as_str);
+            let help = match nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("declare it under `dataTypes`, which has {}", list(known())),
+            };
+            report.add(codes::UNKNOWN_TYPE, at, format!("there is no data type {}", quoted(name)), help);
+        }
+        false
+    }
+}
+
+/// Reports that a data type with these fields has none of that name.
+pub(super) fn unknown_field<'n>(
+    data_type: &str,
+    fields: impl Iterator<Item = &'n str> + Clone,
+    (name, at): (&str, At),
+    report: &mut Report,
+) {
+    let help = match nearest(name, fields.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", list(fields)),
+    };
+    let message = format!("data type {} has no field {}", quoted(data_type), quoted(name));
+    report.add(codes::UNKNOWN_FIELD, at, message, help);
+}
+
 /// What is declared of a data type, good or not.
 pub(super) struct Declared {
     pub fields: BTreeSet<String>,
