@@ -15,7 +15,7 @@ use crate::resource::Address;
 use crate::state::StateError;
 
 use words::{
-    about, addresses, approve, copies, left_open, names, needs_repair, refusals, them, were, widenings,
+    about, addresses, approve, copies, left_open, names, needs_repair, quoted, refusals, them, were, widenings,
 };
 pub(crate) use words::{aws_code, aws_help, count, holder};
 
@@ -154,6 +154,9 @@ pub enum Error {
         /// How many.
         failed: usize,
     },
+    /// Jobs were not followed to their end.
+    #[error("copies of {} are still being brought along", quoted(.0))]
+    JobsLeft(Vec<String>),
     /// Not every function is as it was last applied.
     #[error("not every function is deployed as it should be: {}", addresses(.0))]
     Unready(Vec<Address>),
@@ -228,6 +231,7 @@ impl Error {
             Self::Stale { .. } => "FH0412",
             Self::Unrepaired { .. } => "FH0601",
             Self::Uncompared { .. } => "FH0602",
+            Self::JobsLeft(_) => "FH0605",
             Self::Era => "FH0603",
             Self::Unready(_) => "FH0604",
             Self::Other { code, .. } => code,
@@ -244,7 +248,7 @@ impl Error {
             Self::Stale { .. } => Exit::Stale,
             Self::Widening(_) => Exit::Widening,
             Self::Incomplete { done, .. } if *done > 0 => Exit::Partly,
-            Self::Unrepaired { .. } | Self::Uncompared { .. } => Exit::Partly,
+            Self::Unrepaired { .. } | Self::Uncompared { .. } | Self::JobsLeft(_) => Exit::Partly,
             Self::Interrupted { .. } => Exit::Interrupted,
             _ => Exit::Failed,
         }
@@ -280,6 +284,9 @@ impl Error {
             Self::Unrepaired { .. } => "see why with `provision repairs list`, mend that, and run it again".into(),
             Self::Uncompared { .. } => {
                 "see why with `provision logs scrubber`; it tries again by itself, and so does `provision reconcile`".into()
+            }
+            Self::JobsLeft(_) => {
+                "the stack is as the file says, and the jobs go on by themselves; `provision status --follow` shows how far they are".into()
             }
             Self::Unready(_) => "run `provision apply` first: all functions have to begin the new era together".into(),
             Self::Era => "let them finish, then run it again if they did not".into(),

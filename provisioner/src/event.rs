@@ -80,17 +80,15 @@ pub enum Event {
         /// What.
         text: String,
     },
-    /// A data job came further.
+    /// Data jobs of a group came further.
     Job {
-        /// The job.
-        id: String,
-        /// What it does: `backfill`.
+        /// The group, as the file calls it; its identifier if it has no such name.
+        group: String,
+        /// What they do: `sift`.
         kind: String,
-        /// How many items are done.
-        done: u64,
-        /// Of how many, if that is known.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        of: Option<u64>,
+        /// How far they are.
+        #[serde(flatten)]
+        state: JobState,
     },
     /// What the stack gives to its users.
     Outputs {
@@ -125,6 +123,24 @@ pub enum Event {
     Error(Report),
     /// Work ended.
     Summary(Summary),
+}
+
+/// How far data jobs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobState {
+    /// How many items or copies were looked at.
+    pub done: u64,
+    /// Of about how many, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<u64>,
+    /// How many copies were written or removed.
+    pub changed: u64,
+    /// Whether that was all.
+    pub finished: bool,
+    /// Whether it is worth a line where nothing is drawn: at the beginning, every tenth, from time to time, at the end.
+    #[serde(skip)]
+    pub word: bool,
 }
 
 /// What was done.

@@ -27,8 +27,10 @@ pub mod receipts;
 pub mod removal;
 pub mod repairs;
 pub mod replicas;
+mod rows;
 pub mod scrub;
 pub mod sharing;
+pub mod sift;
 
 use std::sync::Arc;
 use std::time::Duration;

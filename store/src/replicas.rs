@@ -41,6 +41,15 @@ pub struct Applied {
     pub superseded: usize,
 }
 
+/// What is expected to be where a copy is written; only what it costs to be wrong depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// Nothing for an item's first version, and a copy for later ones.
+    ByVersion,
+    /// A copy.
+    Copy,
+}
+
 /// A copy as it shall be stored.
 struct Write {
     key: ReplicaKey,
@@ -85,8 +94,8 @@ impl Write {
     ///
     /// A batch of conditional statements knows no upsert, so either can be refused although the copy is older or
     /// absent; one conditional put then settles it.
-    fn statement(&self, table: &str) -> Result<BatchStatementRequest> {
-        if self.order.version <= 1 {
+    fn statement(&self, table: &str, expected: Expected) -> Result<BatchStatementRequest> {
+        if expected == Expected::ByVersion && self.order.version <= 1 {
             let (names, values): (Vec<String>, Vec<AttributeValue>) = self.row().into_iter().unzip();
             return insert_statement(table, &names, values);
         }
@@ -125,6 +134,23 @@ impl Store {
     /// # Errors
     /// Those of the database; what was applied by then stays, and applying all of it again is right.
     pub async fn apply(&self, decisions: &[Decision], now: Timestamp) -> Result<Applied> {
+        self.apply_expecting(Expected::ByVersion, decisions, now).await
+    }
+
+    /// Like [`Store::apply`], for copies that are known to be there.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn apply_over(&self, decisions: &[Decision], now: Timestamp) -> Result<Applied> {
+        self.apply_expecting(Expected::Copy, decisions, now).await
+    }
+
+    async fn apply_expecting(
+        &self,
+        expected: Expected,
+        decisions: &[Decision],
+        now: Timestamp,
+    ) -> Result<Applied> {
         // Keys must be unique within a batch; of several writes to one copy only the greatest matters.
         let mut greatest: BTreeMap<ReplicaKey, Write> = BTreeMap::new();
         for write in decisions.iter().filter_map(|decision| Write::of(decision, now)) {
@@ -136,23 +162,23 @@ impl Store {
             }
         }
         let writes: Vec<Write> = greatest.into_values().collect();
-        let applied =
-            futures::future::try_join_all(writes.chunks(BATCH).map(|chunk| self.apply_batch(chunk))).await?;
+        let batches = writes.chunks(BATCH).map(|chunk| self.apply_batch(expected, chunk));
+        let applied = futures::future::try_join_all(batches).await?;
         Ok(applied.into_iter().fold(Applied::default(), |sum, one| Applied {
             written: sum.written + one.written,
             superseded: sum.superseded + one.superseded,
         }))
     }
 
-    async fn apply_batch(&self, writes: &[Write]) -> Result<Applied> {
+    async fn apply_batch(&self, expected: Expected, writes: &[Write]) -> Result<Applied> {
         let mut applied = Applied::default();
         let mut open: Vec<&Write> = Vec::new();
         // A batch of one costs a request either way; the put needs no second one if it is refused.
         if let [only] = writes {
             open.push(only);
         } else {
-            let statements =
-                writes.iter().map(|write| write.statement(&self.tables.replicas)).collect::<Result<_>>()?;
+            let statements = writes.iter().map(|write| write.statement(&self.tables.replicas, expected));
+            let statements = statements.collect::<Result<_>>()?;
             for (write, refused) in writes.iter().zip(self.batch_statements(statements).await?) {
                 match refused {
                     Ok(_) => applied.written += 1,
@@ -214,7 +240,7 @@ impl Store {
     }
 }
 
-fn replica_from_row(row: &Row, data_type: &DataType) -> Result<ReplicaRow> {
+pub(crate) fn replica_from_row(row: &Row, data_type: &DataType) -> Result<ReplicaRow> {
     let read = || -> std::result::Result<ReplicaRow, String> {
         let (id, drive) =
             attr::get_text(row, keys::SK)?.split_once('#').ok_or("the sort key is not a replica's")?;

@@ -1,9 +1,8 @@
 //! Where a drive's items go: its memberships and the rules of their groups, read afresh for every batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::id::{DriveId, GroupId};
 use domain::replication::{Former, ProviderMembership, Rulebook, Spread};
 use domain::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
@@ -13,9 +12,10 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::directory::{GroupRow, SPREAD};
 use crate::document::Document;
-use crate::error::{Result, StoreError, sdk};
-use crate::keys;
+use crate::error::{Result, StoreError};
+use crate::keys::{self, Key};
 use crate::layout::parse_spread;
+use crate::rows::Freshness;
 
 /// Compiled rules by group and revision.
 ///
@@ -211,36 +211,9 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn groups_by_id(&self, ids: &[&GroupId]) -> Result<HashMap<GroupId, GroupRow>> {
-        let mut found = HashMap::new();
-        // The same key twice in one call is refused.
-        let ids: BTreeSet<&GroupId> = ids.iter().copied().collect();
-        let ids: Vec<&GroupId> = ids.into_iter().collect();
-        for chunk in ids.chunks(100) {
-            let mut wanted: Vec<Row> = chunk.iter().map(|id| attr::key_row(&keys::group(id))).collect();
-            while !wanted.is_empty() {
-                let request = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut wanted)))
-                    .consistent_read(true)
-                    .build()
-                    .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-                let answer = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.tables.directory, request)
-                    .send()
-                    .await
-                    .map_err(sdk)?;
-                for row in answer.responses.unwrap_or_default().into_values().flatten() {
-                    let group = GroupRow::read(&row)?;
-                    found.insert(group.id.clone(), group);
-                }
-                let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.tables.directory);
-                wanted = left.map(|left| left.keys).unwrap_or_default();
-                if !wanted.is_empty() {
-                    tokio::time::sleep(std::time::Duration::from_millis(20 + fastrand::u64(..60))).await;
-                }
-            }
-        }
-        Ok(found)
+        let keys: Vec<Key> = ids.iter().map(|id| keys::group(id)).collect();
+        let rows = self.rows_at(&self.tables.directory, &keys, Freshness::Consistent).await?;
+        let read = |row: &Row| GroupRow::read(row).map(|group| (group.id.clone(), group));
+        rows.values().map(read).collect()
     }
 }

@@ -9,13 +9,17 @@ use crate::{Row, World, text};
 impl World {
     /// The rows of a group's jobs that are not finished.
     pub async fn open_jobs(&self, group: &Group) -> Vec<Row> {
+        self.jobs(group).await.into_iter().filter(|job| text(job, "status") == "open").collect()
+    }
+
+    /// The rows of a group's jobs, finished or not.
+    pub async fn jobs(&self, group: &Group) -> Vec<Row> {
         let query = self.clients.dynamodb().query().table_name(format!("{}-directory", self.name));
         let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :jobs)");
         let query =
             query.expression_attribute_values(":pk", AttributeValue::S(format!("GROUP#{}", group.id)));
         let query = query.expression_attribute_values(":jobs", AttributeValue::S("JOB#".to_owned()));
-        let jobs = query.consistent_read(true).send().await.unwrap();
-        jobs.items().iter().filter(|job| text(job, "status") == "open").cloned().collect()
+        query.consistent_read(true).send().await.unwrap().items().to_vec()
     }
 
     /// Announces a group's open jobs again, as the scrubber does when they have been silent for long.

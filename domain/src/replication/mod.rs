@@ -8,6 +8,7 @@ mod order;
 mod revise;
 mod roster;
 mod shard;
+mod sift;
 
 pub use decide::{
     CLOCK_SLACK, Change, Decision, ProviderMembership, ReplicaKey, Rulebook, decide, must_ask_source,
@@ -16,7 +17,10 @@ pub use order::{InvalidOrder, Order};
 pub use revise::{Former, revise};
 pub use roster::{Audience, ProviderTerms, ReplicaRow, Roster, shown};
 pub use shard::{Shard, Spread};
+pub use sift::{Sifted, rewrite, sift};
 
+#[cfg(test)]
+mod sift_tests;
 #[cfg(test)]
 mod terms_tests;
 #[cfg(test)]

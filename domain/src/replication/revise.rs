@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::decide::{Decision, Place, ProviderMembership, Rulebook, question};
+use super::decide::{Decision, ProviderMembership, Rulebook, question};
 use super::shard::Spread;
+use super::sift::rewrite;
 use crate::item::Item;
 use crate::rules::{CompiledRules, Terms};
 
@@ -36,10 +37,5 @@ pub fn revise(item: &Item, membership: &ProviderMembership, book: &Rulebook, for
     if former.iter().all(agrees) {
         return Decision::Nothing;
     }
-    let Item { id, data_type, version, .. } = item;
-    let place = Place { id, data_type, version: *version, membership, book };
-    match now {
-        Some(carried) => place.write(carried, item.expires),
-        None => place.bury(),
-    }
+    rewrite(item, membership, book)
 }

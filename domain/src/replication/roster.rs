@@ -90,10 +90,9 @@ pub fn shown(row: &ReplicaRow, roster: &Roster, book: &Rulebook, now: Timestamp)
     }
     // A copy of other terms may lack a field because nobody asked for it then. A condition such as
     // `!(resource has note)` would take that for the item having none: hidden until the copy is written anew.
-    let Carried { fields, absent } = &row.carried;
-    let told = |field: &Name| fields.contains_key(field) || absent.contains(field);
-    if !book.rules.asked(&row.data_type, terms).into_iter().all(told) {
+    if !row.carried.tells(book.rules.asked(&row.data_type, terms)) {
         return None;
     }
+    let fields = &row.carried.fields;
     book.rules.visible(Question { data_type: &row.data_type, time: row.id.time(), fields, terms })
 }

@@ -28,17 +28,17 @@ fn types() -> BTreeMap<Name, DataType> {
 }
 
 /// Rules and contracts that disagree about values, fields, and what is not there.
-const RULES: [(&str, &[&str]); 5] = [
+pub(super) const RULES: [(&str, &[&str]); 5] = [
     ("true", &["takenAt", "mgdl"]),
     ("resource.mgdl > 100", &["takenAt", "mgdl"]),
     ("resource.mgdl > 200", &["takenAt"]),
     ("!(resource has note)", &["mgdl"]),
     ("resource has device && resource.device == \"a\"", &["mgdl", "note"]),
 ];
-const CONTRACTS: [&str; 4] =
+pub(super) const CONTRACTS: [&str; 4] =
     ["true", "resource.mgdl < 150", "!(resource has device)", "resource has note && resource.note == \"x\""];
 
-fn rules(at: usize) -> Arc<CompiledRules> {
+pub(super) fn rules(at: usize) -> Arc<CompiledRules> {
     static ALL: OnceLock<Vec<Arc<CompiledRules>>> = OnceLock::new();
     ALL.get_or_init(|| (0..RULES.len()).map(compiled_rules).collect())[at].clone()
 }
@@ -73,13 +73,13 @@ fn spread(revision: u32, shards: u16) -> Spread {
 
 /// The terms at one moment.
 #[derive(Debug, Clone)]
-struct Moment {
-    book: Rulebook,
-    membership: ProviderMembership,
+pub(super) struct Moment {
+    pub(super) book: Rulebook,
+    pub(super) membership: ProviderMembership,
 }
 
 impl Moment {
-    fn former(&self) -> Former {
+    pub(super) fn former(&self) -> Former {
         Former {
             rules: self.book.rules.clone(),
             spread: self.book.spread,
@@ -92,7 +92,7 @@ impl Moment {
     }
 
     /// What a reader sees of a copy.
-    fn seen(&self, item: &Item, (order, carried): (Order, Carried)) -> Option<Fields> {
+    pub(super) fn seen(&self, item: &Item, (order, carried): (Order, Carried)) -> Option<Fields> {
         let Item { id, data_type, drive, .. } = item.clone();
         let row = ReplicaRow { data_type, id, drive: drive.clone(), order, carried, expires: None };
         let provider = ProviderTerms { epoch: 3, terms: self.membership.terms.clone() };
@@ -102,7 +102,7 @@ impl Moment {
 }
 
 /// A history of terms: each step changes the rules or the contract.
-fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
+pub(super) fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
     let (mut rule, mut rule_revision, mut contract_at, mut contract_revision) = (first.0, 1, first.1, 0);
     let mut all = Vec::new();
     for step in std::iter::once(None).chain(steps.iter().map(Some)) {
@@ -135,7 +135,7 @@ fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
     all
 }
 
-fn item(mgdl: i64, note: Option<&str>, device: Option<&str>, version: u64) -> Item {
+pub(super) fn item(mgdl: i64, note: Option<&str>, device: Option<&str>, version: u64) -> Item {
     let types = types();
     let data_type = &types["glucose"];
     let mut json = json!({"takenAt": "2014-02-03T03:42:12Z", "mgdl": mgdl});
@@ -157,9 +157,9 @@ fn item(mgdl: i64, note: Option<&str>, device: Option<&str>, version: u64) -> It
     }
 }
 
-type Copy = (Order, Option<Carried>);
+pub(super) type Copy = (Order, Option<Carried>);
 
-fn take(copy: &mut Option<Copy>, decision: Decision) {
+pub(super) fn take(copy: &mut Option<Copy>, decision: Decision) {
     let (order, carried) = match decision {
         Decision::Write { order, carried, .. } => (order, Some(carried)),
         Decision::Bury { order, .. } => (order, None),
@@ -170,7 +170,7 @@ fn take(copy: &mut Option<Copy>, decision: Decision) {
     }
 }
 
-fn some_item() -> impl Strategy<Value = Item> {
+pub(super) fn some_item() -> impl Strategy<Value = Item> {
     let text = |options: &'static [&'static str]| prop::option::of(prop::sample::select(options));
     (prop::sample::select(vec![50, 120, 170, 250]), text(&["x", "y"]), text(&["a", "b"]), 1..3u64)
         .prop_map(|(mgdl, note, device, version)| item(mgdl, note, device, version))

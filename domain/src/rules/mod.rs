@@ -63,6 +63,13 @@ pub struct Carried {
     pub absent: BTreeSet<Name>,
 }
 
+impl Carried {
+    /// Whether it says of each of these fields what the item has, or that it has none.
+    pub fn tells<'a>(&self, asked: impl IntoIterator<Item = &'a Name>) -> bool {
+        asked.into_iter().all(|field| self.fields.contains_key(field) || self.absent.contains(field))
+    }
+}
+
 /// What one provider's membership adds to the group's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {

@@ -8,6 +8,7 @@ mod copying;
 mod erasing;
 mod pace;
 mod purging;
+mod sifting;
 mod spreading;
 mod walk;
 
@@ -134,6 +135,7 @@ impl Worker {
                 JobKind::Spread { rules_from, revision } => {
                     self.spread_page(&mut job, rules_from, revision).await?
                 }
+                JobKind::Sift { revision, .. } => self.sift_page(&mut job, revision).await?,
                 JobKind::Dissolve => self.dissolve_page(&mut job).await?,
                 JobKind::Erase { whom } => self.erase_page(&mut job, whom.as_ref()).await?,
             };

@@ -41,6 +41,8 @@ mod matrix;
 #[cfg(test)]
 mod members;
 #[cfg(test)]
+mod narrowing;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod profiles;

@@ -24,7 +24,7 @@ use lambdas::settings::ApiSettings;
 use lambdas::worker::{Pace, Worker};
 use serde_json::{Value as Json, json};
 use store::cursor::CursorKey;
-use store::directory::Job;
+use store::directory::{Extent, Job};
 use store::document::Document;
 use store::layout::Layout;
 use store::{Store, Tables};
@@ -253,7 +253,7 @@ impl World {
     pub async fn rules(&self, group: &str, rules: Json, shards: u16) -> Job {
         let row = self.store.group(&GroupId::parse(group).unwrap()).await.unwrap();
         let rules = serde_json::from_value(rules).unwrap();
-        self.store.change_rules(&row, &rules, shards, self.now()).await.unwrap()
+        self.store.change_rules(&row, (&rules, Extent::Any), shards, self.now()).await.unwrap()
     }
 
     /// Works off the queue of jobs until it is empty, and tells how many copies that changed.

@@ -22,6 +22,9 @@ pub struct CallEvent {
     pub service: String,
     /// The operation: `CreateTable`.
     pub operation: String,
+    /// The table that it is about, for those of DynamoDB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// Whether it changes anything.
     pub mutating: bool,
     /// The HTTP status of the last answer, if there was one.
@@ -102,6 +105,7 @@ impl Intercept for Reporter {
         };
         let event = CallEvent {
             mutating: is_mutating(&operation),
+            table: context.request().and_then(|request| table(request.body().bytes()?)),
             service,
             operation,
             status: context.response().map(|response| response.status().as_u16()),
@@ -111,6 +115,13 @@ impl Intercept for Reporter {
         (self.observer.0)(&event);
         Ok(())
     }
+}
+
+/// The first table that a request names.
+fn table(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, behind) = text.split_once(r#""TableName":""#)?;
+    behind.split_once('"').map(|(name, _)| name.to_owned())
 }
 
 fn reason(error: &dyn fmt::Debug) -> String {

@@ -1,19 +1,21 @@
 //! How a stack fares: its data jobs, how far the copies are behind, and what nobody could deal with.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use domain::id::GroupId;
 use domain::time::Timestamp;
 use futures::future::join_all;
 use serde::Serialize;
 use store::Store;
-use store::directory::{Job, JobKind};
+use store::directory::Job;
 
 use crate::aws::AwsError;
 use crate::error::{Error, count};
 use crate::render::grouped;
 use crate::resource::Address;
-use crate::session::{Session, data_plane};
+use crate::session::{Session, data_plane, kind_of_job};
 use crate::state::Snapshot;
 
 /// How many pages of the directory are looked through for jobs: 32 MB, which is a few seconds and a few cents.
@@ -129,18 +131,25 @@ async fn jobs(store: &Store) -> Result<Jobs, store::StoreError> {
     })
 }
 
+/// The groups that have open jobs, by the names that people know them by.
+pub(super) async fn open_groups(store: &Store) -> Result<BTreeMap<GroupId, String>, Error> {
+    let failed = |error: store::StoreError| Error::from(crate::kinds::stackdoc::failed(&error));
+    let (all, _) = store.all_jobs(PAGES).await.map_err(failed)?;
+    let mut groups = BTreeMap::new();
+    for job in all.iter().filter(|job| job.is_open()) {
+        if !groups.contains_key(&job.group) {
+            let group = store.group(&job.group).await.map_err(failed)?;
+            groups.insert(group.id, group.declared.map_or(group.name, |name| name.to_string()));
+        }
+    }
+    Ok(groups)
+}
+
 fn row(job: &Job) -> JobRow {
     JobRow {
         id: job.id.to_string(),
         group: job.group.to_string(),
-        kind: match job.kind {
-            JobKind::Backfill { .. } => "backfill",
-            JobKind::Purge(_) => "purge",
-            JobKind::Revise { .. } => "revise",
-            JobKind::Spread { .. } => "spread",
-            JobKind::Dissolve => "dissolve",
-            JobKind::Erase { .. } => "erase",
-        },
+        kind: kind_of_job(job),
         done: job.done,
         total: job.total,
         changed: job.changed,

@@ -11,6 +11,7 @@ mod explained;
 mod graph;
 mod health;
 mod import;
+mod live;
 mod local;
 mod lock;
 mod logs;
@@ -284,7 +285,7 @@ async fn dispatch(command: Command, app: &App) -> Result<Exit, Error> {
         Command::Apply(args) => args.run(app).await,
         Command::Destroy(args) => args.run(app).await,
         Command::Drift(args) => args.run(app).await,
-        Command::WhoSees(args) => args.run(app),
+        Command::WhoSees(args) => args.run(app).await,
         Command::Rules(args) => args.run(app),
         Command::Import(args) => args.run(app).await,
         Command::State(args) => args.run(app).await,

@@ -37,7 +37,7 @@ impl PlanArgs {
         let options = if self.iam_policy { app.options_for_document() } else { app.options() };
         let session = Session::open(&options).await?;
         let desired = session.desired().await?;
-        let seen = session.plan(&desired).await?;
+        let seen = session.plan_with_impact(&desired).await?;
         if let Some(path) = &self.out {
             write_saved(path, &session.saved(&seen)?)?;
         }

@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::App;
-use super::health::{Health, health};
+use super::health::{Health, health, open_groups};
 use crate::error::{Error, Exit, count, holder};
-use crate::event::Silent;
+use crate::event::{Event, Silent};
 use crate::render::Format;
-use crate::session::Session;
+use crate::session::{Followed, Session, data_plane, follow};
 use crate::state::{Lock, Run, Snapshot, Status as EntryStatus, now};
 
 /// Show what is deployed, how it fares, who works on it, and the last runs
@@ -19,7 +19,11 @@ use crate::state::{Lock, Run, Snapshot, Status as EntryStatus, now};
 /// Data jobs with their progress, how far copies are behind what people write, and messages that nobody could deal with.
 /// What is deployed is told from the stack's state; `plan` compares it with what is really there.
 #[derive(Debug, Args)]
-pub(super) struct Status {}
+pub(super) struct Status {
+    /// Watch the data jobs until they are done, from wherever they were begun
+    #[arg(long)]
+    follow: bool,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,11 +53,14 @@ struct Row<'a> {
 impl Status {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
         let mut options = app.options();
-        if app.printer.format() == Format::Json {
+        if app.printer.format() == Format::Json && !self.follow {
             // One document and nothing else.
             options.events = Arc::new(Silent);
         }
         let session = Session::open(&options).await?;
+        if self.follow {
+            return follow_all(&session).await;
+        }
         let Some(snapshot) = session.state.load().await? else {
             return Err(Error::NotDeployed(session.name().to_owned()));
         };
@@ -61,6 +68,19 @@ impl Status {
         let document = document(&session, &snapshot, health);
         app.show(&document, || text(&document));
         Ok(Exit::Done)
+    }
+}
+
+/// Follows the open jobs of all groups; there may be none.
+async fn follow_all(session: &Session) -> Result<Exit, Error> {
+    let (store, _) = data_plane(session).await?;
+    let groups = open_groups(&store).await?;
+    if groups.is_empty() {
+        session.options.events.event(Event::Step { text: "no data job is open".into() });
+    }
+    match follow(session, &store, groups, now()).await? {
+        Followed::Finished => Ok(Exit::Done),
+        Followed::Left(groups) => Err(Error::JobsLeft(groups)),
     }
 }
 

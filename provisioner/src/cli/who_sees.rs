@@ -1,5 +1,6 @@
 //! `provision who-sees`
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -13,8 +14,10 @@ use domain::value::{Fields, fields_to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::live::{self, Deployed, Live};
 use super::{App, explained};
 use crate::error::{Error, Exit, count};
+use crate::session::Session;
 use crate::state::now;
 
 const AFTER: &str = "\
@@ -23,6 +26,7 @@ The item is a JSON object as people send it to the API, with its data type and i
 
 Examples:
   provision who-sees item.json
+  provision who-sees item.json --live
   provision who-sees item.json --group care-team --joined 2026-06-01T00:00:00Z
   echo '{…}' | provision who-sees - --json";
 
@@ -30,7 +34,8 @@ Examples:
 ///
 /// Reads only the stack's file and the item. For each group it tells which rule selects the item, with each part of its
 /// condition marked true or false, and how far back its history window reaches. What a provider's own contract leaves out
-/// is not looked at: it is no part of the file.
+/// is not looked at: it is no part of the file. With `--live` it asks the deployed stack instead: its rules of now, who
+/// reads each group, and how many of its providers would share such an item, by when they joined and what they allow.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(super) struct WhoSees {
@@ -39,6 +44,9 @@ pub(super) struct WhoSees {
     /// When the item's provider joined the groups; now if left out
     #[arg(long, value_name = "TIME", value_parser = time)]
     joined: Option<Timestamp>,
+    /// Ask the deployed stack, with the people who are in its groups
+    #[arg(long)]
+    live: bool,
     /// Only this group; may be given more than once
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
@@ -80,14 +88,21 @@ struct Row<'s> {
     group: &'s Name,
     #[serde(flatten)]
     explanation: Explanation,
+    /// Who is in it, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Live>,
 }
 
 impl WhoSees {
-    pub(super) fn run(self, app: &App) -> Result<Exit, Error> {
-        let stack = app.stack()?;
+    pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
         let written = read(&self.item)?;
+        let (stack, deployed) = match self.live {
+            true => live::look(&Session::open(&app.options_for_document()).await?).await?,
+            false => (app.stack()?, BTreeMap::new()),
+        };
         let now = now();
-        let document = document(&stack, written, self.joined.unwrap_or(now), now, &self.groups)?;
+        let (joined, groups) = (self.joined.unwrap_or(now), &self.groups);
+        let document = document((&stack, &deployed), written, joined, now, groups)?;
         app.show(&document, || text(&document));
         Ok(Exit::Done)
     }
@@ -118,7 +133,7 @@ fn refused(message: String, help: &str) -> Error {
 }
 
 fn document<'s>(
-    stack: &'s Stack,
+    (stack, deployed): (&'s Stack, &BTreeMap<Name, Deployed>),
     written: Written,
     joined: Timestamp,
     now: Timestamp,
@@ -147,6 +162,7 @@ fn document<'s>(
     let groups = stack.groups.iter().filter(|(name, _)| wanted(name)).map(|(name, group)| Row {
         group: name,
         explanation: explain(data_type, &group.rules, &fields, joined),
+        live: deployed.get(name).map(|deployed| deployed.of(&data_type.name, time, &fields)),
     });
     let defaults = stack.group_defaults.as_ref().filter(|_| only.is_empty());
     Ok(Document {
@@ -168,9 +184,12 @@ fn text(document: &Document<'_>) -> String {
     if let Some(end) = document.expired {
         let _ = writeln!(text, "its retention ended at {end}: it would not be kept");
     }
-    for Row { group, explanation } in &document.groups {
+    for Row { group, explanation, live } in &document.groups {
         let _ = writeln!(text, "\n{group} {}", explained::sees(explanation, &document.fields, "sees"));
         explained::rules(&mut text, explanation, &document.fields);
+        if let Some(live) = live {
+            let _ = writeln!(text, "{}", live.text());
+        }
     }
     if let Some(explanation) = &document.group_defaults {
         let does = explained::sees(explanation, &document.fields, "see");

@@ -93,6 +93,11 @@ pub(super) fn names(sources: &[(String, String)]) -> String {
     sources.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(" with ")
 }
 
+/// Names in backticks.
+pub(super) fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn copies(n: usize) -> String {
     if n == 1 { "1 copy".to_owned() } else { format!("{n} copies") }
 }

@@ -6,7 +6,9 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::clock::now;
-use store::directory::{GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role};
+use store::directory::{
+    Extent, GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role,
+};
 use store::{Store, StoreError, ids};
 
 use super::stackdoc::{failed, no_table, store_of};
@@ -44,6 +46,9 @@ pub struct Attributes {
     /// The rules which the new ones only put in other words, if they do: then no copy has to move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewords: Option<RuleSet>,
+    /// The rules which the new ones only narrow, if they do: then nothing has to be looked at but the copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrows: Option<RuleSet>,
     /// What must be there first: rules may name data types that functions of before do not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -125,7 +130,9 @@ impl Typed for Group {
             let reworded = store.reword_rules(&group, &want.rules, now()).await;
             reworded.map_err(|error| failed(&error))?;
         } else if rules != want.rules || !spread_alike {
-            let changed = store.change_rules(&group, &want.rules, want.shards, now()).await;
+            let narrower = want.narrows.as_ref() == Some(&rules);
+            let extent = if narrower { Extent::Narrower } else { Extent::Any };
+            let changed = store.change_rules(&group, (&want.rules, extent), want.shards, now()).await;
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
@@ -161,7 +168,7 @@ impl Typed for Group {
         if path == "table" { Effect::Replace } else { Effect::Update }
     }
     fn write_only() -> &'static [&'static str] {
-        &["renamed_from", "rewords"]
+        &["renamed_from", "rewords", "narrows"]
     }
 }
 
@@ -231,6 +238,7 @@ fn of(table: &str, name: Name, id: &GroupId, (rules, shards): (RuleSet, u16)) ->
         shards,
         renamed_from: None,
         rewords: None,
+        narrows: None,
         after: Vec::new(),
     };
     Found { id: id.to_string(), attributes, outputs: outputs([("id", id.as_str())]) }

@@ -11,6 +11,7 @@ mod gap;
 #[cfg(test)]
 mod generated;
 pub mod iam;
+mod impact;
 mod lint;
 mod make;
 mod order;
@@ -29,12 +30,15 @@ use serde_json::Value;
 
 pub use diff::diff;
 pub use drift::{Drift, Drifted, Found, drift};
+pub use impact::{Counted, Estimate, Impact, Measure, impact};
 pub use lint::lint;
 pub use make::plan;
 pub use order::PlanError;
 pub use protect::{GroupLoss, Losses, Vanishing, protect, settle_renames, vanishing};
 pub use saved::{Fingerprints, Place, SAVED_VERSION, SavedPlan, SavedPlanError};
-pub use sharing::{Known, RuleChange, Sample, Sharing, TypeSharing, leave_copies, rule_changes, unapproved};
+pub use sharing::{
+    Course, Known, RuleChange, Sample, Sharing, TypeSharing, note_courses, rule_changes, unapproved,
+};
 pub use teardown::plan_destroy;
 
 use crate::kinds::{Effect, Recorded};

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Action, Node, Plan};
+use super::{Action, Impact, Node, Plan};
 
 const GROUP: &str = "group";
 /// The attribute of a group that names the rules which its new ones only put in other words.
 const REWORDS: &str = "rewords";
+/// The attribute of a group that names the rules which its new ones only narrow.
+const NARROWS: &str = "narrows";
 const DOCUMENT: &str = "stackdoc";
 /// Digits of a change's code: enough that nobody meets another change of the same code by chance.
 const DIGITS: usize = 10;
@@ -46,6 +48,9 @@ pub struct Sharing {
     pub code: String,
     /// What it means for each data type that the rules speak of.
     pub types: BTreeMap<Name, TypeSharing>,
+    /// What bringing the copies after it moves, if that was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impact>,
 }
 
 /// What a change means for one data type.
@@ -124,19 +129,42 @@ impl Sharing {
     }
 }
 
-/// Notes at groups whose rules only say the same in other words that their copies stay as they are.
-pub fn leave_copies(plan: &mut Plan) {
-    let reworded = |sharing: &&Sharing| {
-        sharing.verdict() == Verdict::Unchanged && sharing.types.values().all(|one| !one.moves)
-    };
-    let groups: BTreeSet<String> =
-        plan.sharing.iter().filter(reworded).map(|sharing| sharing.group.to_string()).collect();
+/// What has to be done about the copies of a group whose sharing changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Course {
+    /// Nothing: the rules say the same in other words.
+    Leave,
+    /// Copies are looked through, and nothing else.
+    Sift,
+    /// Sources are compared with what was shared before.
+    Compare,
+}
+
+impl Sharing {
+    /// What has to be done about the copies.
+    pub fn course(&self) -> Course {
+        match self.verdict() {
+            Verdict::Unchanged if self.types.values().all(|one| !one.moves) => Course::Leave,
+            Verdict::Unchanged | Verdict::Narrows => Course::Sift,
+            Verdict::Widens | Verdict::Both | Verdict::Undecided => Course::Compare,
+        }
+    }
+}
+
+/// Notes at groups what is known of the change of their rules, and so what becomes of their copies.
+pub fn note_courses(plan: &mut Plan) {
+    let courses: BTreeMap<String, Course> =
+        plan.sharing.iter().map(|sharing| (sharing.group.to_string(), sharing.course())).collect();
     for node in plan.nodes.iter_mut().filter(|node| node.address.kind == GROUP) {
         let before = node.prior.as_ref().and_then(|prior| prior.attributes.get("rules").cloned());
-        if let (true, Some(before), Some(Value::Object(desired))) =
-            (groups.contains(&node.address.name), before, node.desired.as_mut())
-        {
-            desired.insert(REWORDS.to_owned(), before);
+        let note = match courses.get(&node.address.name) {
+            Some(Course::Leave) => REWORDS,
+            Some(Course::Sift) => NARROWS,
+            Some(Course::Compare) | None => continue,
+        };
+        if let (Some(before), Some(Value::Object(desired))) = (before, node.desired.as_mut()) {
+            desired.insert(note.to_owned(), before);
         }
     }
 }
@@ -291,7 +319,12 @@ mod tests {
             vanishes: None,
         };
         let types = types.map(|(name, verdict)| (Name::parse(name).unwrap(), one(verdict)));
-        Sharing { group: Name::parse(group).unwrap(), code: format!("code-{group}"), types: types.collect() }
+        Sharing {
+            group: Name::parse(group).unwrap(),
+            code: format!("code-{group}"),
+            types: types.collect(),
+            impact: None,
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! ├─ creating table.data  6.1 s
 //! │    waiting until it is active
 //! ├─ creating function.api  1.2 s
-//! └─ backfill 01J…  1,200 of 5,000 items  24%
+//! └─ sift `endocrinology`  3.0 s
+//!      ━━━━━━────────────── 24%  1,200 of about 5,000  400/s  about 9.5 s left
 //! ```
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use super::human::{doing, seconds};
 use super::style::Style;
-use crate::event::Event;
+use crate::event::{Event, JobState};
 use crate::plan::Action;
 use crate::resource::Address;
 
@@ -49,8 +50,10 @@ struct Running {
 #[derive(Debug)]
 struct Job {
     kind: String,
-    done: u64,
-    of: Option<u64>,
+    state: JobState,
+    /// When it was first seen, and how far it was then: what its rate is told by.
+    since: Duration,
+    at_first: u64,
 }
 
 impl Board {
@@ -79,13 +82,19 @@ impl Board {
                 self.failed += 1;
                 self.running.remove(address);
             }
-            Event::Job { id, kind, done, of } => {
+            Event::Job { group, state, .. } if state.finished => {
+                self.jobs.remove(group);
+            }
+            Event::Job { group, kind, state } => {
                 self.begun.get_or_insert(now);
-                if of.is_some_and(|of| *done >= of) {
-                    self.jobs.remove(id);
-                } else {
-                    self.jobs.insert(id.clone(), Job { kind: kind.clone(), done: *done, of: *of });
-                }
+                let (since, at_first) = match self.jobs.get(group) {
+                    Some(job) if job.kind == *kind && job.state.done <= state.done => {
+                        (job.since, job.at_first)
+                    }
+                    _ => (now, state.done),
+                };
+                let job = Job { kind: kind.clone(), state: *state, since, at_first };
+                self.jobs.insert(group.clone(), job);
             }
             // Whatever was aborted will never report its end.
             Event::Summary(_) | Event::Error(_) => *self = Self::default(),
@@ -99,7 +108,7 @@ impl Board {
             return Vec::new();
         }
         let mut branches: Vec<Vec<Line>> = self.longest_first().map(|(a, r)| branch(a, r, now)).collect();
-        branches.extend(self.jobs.iter().map(|(id, job)| vec![of_job(id, job)]));
+        branches.extend(self.jobs.iter().map(|(group, job)| of_job(group, job, now)));
         let room = size.height.saturating_sub(2).max(1);
         let left_out = fit(&mut branches, room);
         if left_out > 0 {
@@ -179,14 +188,38 @@ fn branch(address: &Address, running: &Running, now: Duration) -> Vec<Line> {
     std::iter::once(head).chain(word).collect()
 }
 
-fn of_job(id: &str, job: &Job) -> Line {
-    let items = match job.of {
-        Some(of) if of > 0 => {
-            format!("{} of {} items  {}%", grouped(job.done), grouped(of), job.done.saturating_mul(100) / of)
+fn of_job(group: &str, job: &Job, now: Duration) -> Vec<Line> {
+    let JobState { done, of, .. } = job.state;
+    let elapsed = now.saturating_sub(job.since);
+    let moved = done.saturating_sub(job.at_first);
+    let rate = (elapsed >= Duration::from_secs(1) && moved > 0).then(|| moved as f64 / elapsed.as_secs_f64());
+    let mut parts = Vec::new();
+    match of.filter(|of| *of > 0) {
+        Some(of) => {
+            parts.push(format!("{} {}%", bar(done, of), percent(done, of)));
+            parts.push(format!("{} of about {}", grouped(done), grouped(of)));
         }
-        _ => format!("{} items", grouped(job.done)),
-    };
-    Line { text: format!("{} {id}  {items}", job.kind), time: None, dim: false }
+        None => parts.push(format!("{} so far", grouped(done))),
+    }
+    if let Some(rate) = rate {
+        parts.push(format!("{}/s", grouped(rate.round() as u64)));
+        if let Some(left) = of.and_then(|of| of.checked_sub(done)).filter(|left| *left > 0) {
+            parts.push(format!("about {} left", seconds((left as f64 / rate * 1000.0) as u64)));
+        }
+    }
+    let head = Line { text: format!("{} `{group}`", job.kind), time: Some(elapsed), dim: false };
+    vec![head, Line::dim(parts.join("  "))]
+}
+
+/// How much of so many, in tenths that can be seen at a glance.
+fn bar(done: u64, of: u64) -> String {
+    let full = usize::try_from(done.saturating_mul(20) / of.max(1)).unwrap_or(20).min(20);
+    format!("{}{}", "━".repeat(full), "─".repeat(20 - full))
+}
+
+/// A share that is never told to be all before it is: what it is a share of may be an estimate.
+pub(super) fn percent(done: u64, of: u64) -> u64 {
+    (done.saturating_mul(100) / of.max(1)).min(99)
 }
 
 /// Drops what there is no room for: first the words about progress, then whole branches. How many branches went.
@@ -236,6 +269,11 @@ mod tests {
         board.lines(S(now), size, Style::default()).join("\n")
     }
 
+    fn sift(done: u64) -> Event {
+        let state = JobState { done, of: Some(5_000), finished: done >= 5_000, ..JobState::default() };
+        Event::Job { group: "clinic".into(), kind: "sift".into(), state }
+    }
+
     fn busy() -> Board {
         let mut board = Board::default();
         board.event(&started("table.data"), S(1));
@@ -243,8 +281,8 @@ mod tests {
         board.event(&started("queue.jobs"), S(6));
         let text = "waiting until it is active".into();
         board.event(&Event::ResourceProgress { address: at("table.data"), text }, S(6));
-        let job = Event::Job { id: "01JOB".into(), kind: "backfill".into(), done: 1_200, of: Some(5_000) };
-        board.event(&job, S(7));
+        board.event(&sift(0), S(5));
+        board.event(&sift(1_200), S(7));
         let done =
             Event::ResourceDone { address: at("queue.jobs"), action: Action::Create, duration_ms: 900 };
         board.event(&done, S(7));

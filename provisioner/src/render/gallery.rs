@@ -70,6 +70,7 @@ fn failures() -> Vec<Error> {
         Error::NotDeployed("study".into()),
         Error::Unrepaired { left: 2 },
         Error::Uncompared { failed: 1 },
+        Error::JobsLeft(vec!["endocrinology".into()]),
         Error::Unready(functions()),
         Error::Era,
     ]

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::board::{grouped, percent};
 use super::plan::plan;
 use super::style::Style;
 use crate::error::Report;
-use crate::event::{Event, Summary};
+use crate::event::{Event, JobState, Summary};
 use crate::plan::Action;
 
 /// Where a text belongs.
@@ -86,15 +87,28 @@ fn talk(event: &Event, style: Style, verbosity: u8) -> Option<String> {
             format!("{}\n  {}", style.bold("people would lose for good:"), losses.lines().join("\n  "))
         }
         Event::Warning { text } => format!("{}: {text}", style.yellow("warning")),
-        Event::Job { id, kind, done, of } => {
-            let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
-            format!("  {kind} {id}: {done}{of} items")
-        }
+        Event::Job { group, kind, state } if state.word => job(group, kind, state, style),
         Event::NextSteps { lines } => format!("\n{}\n{}", style.bold("next:"), lines.join("\n")),
         Event::Error(error) => report(error, style, ""),
         Event::Summary(summary) => summary_line(summary, style),
         _ => return None,
     })
+}
+
+fn job(group: &str, kind: &str, state: &JobState, style: Style) -> String {
+    let JobState { done, of, changed, finished, .. } = *state;
+    if finished {
+        let (done, changed) = (grouped(done), grouped(changed));
+        return format!(
+            "  {} copies of `{group}`: {changed} written or removed, {done} looked at",
+            style.green("✓")
+        );
+    }
+    let share = match of.filter(|of| *of > 0) {
+        Some(of) => format!("{} of about {} ({}%)", grouped(done), grouped(of), percent(done, of)),
+        None => format!("{} so far", grouped(done)),
+    };
+    format!("  {kind} `{group}`: {share}")
 }
 
 /// An error with its code and what to do, each line indented.

@@ -109,10 +109,13 @@ fn sharing(text: &mut String, plan: &Plan) {
             let _ = writeln!(text, "\n… and {} more: `provision plan` shows all of them", all.len() - at);
             break;
         }
-        for (name, one) in &sharing.types {
+        for (position, (name, one)) in sharing.types.iter().enumerate() {
             let mut notes: Vec<String> =
                 super::sharing::examples(one).iter().map(|note| sentence(note)).collect();
             notes.push(sentence(super::sharing::work(one)));
+            // Told once: it is about the whole group.
+            notes
+                .extend(super::sharing::moves(sharing).filter(|_| position == 0).map(|note| sentence(&note)));
             if sharing.needs_approval() {
                 notes.push(sentence(&super::sharing::approval(sharing)));
             }

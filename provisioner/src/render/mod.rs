@@ -259,6 +259,7 @@ mod tests {
         let call = CallEvent {
             service: "Lambda".into(),
             operation: "GetFunction".into(),
+            table: None,
             mutating: false,
             status: Some(200),
             duration_ms: 7,

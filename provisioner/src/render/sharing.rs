@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use domain::id::Name;
 use domain::rules::compare::Verdict;
 
+use super::board::grouped;
 use super::style::Style;
 use super::value::one;
-use crate::plan::{Known, Plan, Sample, Sharing, TypeSharing};
+use crate::plan::{Estimate, Known, Plan, Sample, Sharing, TypeSharing};
 
 /// The longest value of an example that is shown whole.
 const LONGEST: usize = 40;
@@ -71,6 +72,38 @@ fn example(sample: &Sample, gains: bool) -> String {
     format!("{what}, for example: {}{joined}", fields.collect::<Vec<_>>().join(", "))
 }
 
+/// What bringing the copies after a change moves, in a sentence; none if it was not counted.
+pub(super) fn moves(sharing: &Sharing) -> Option<String> {
+    let impact = sharing.impact?;
+    let parts = [(impact.copied, "made"), (impact.removed, "removed"), (impact.rewritten, "rewritten")];
+    let moved: Vec<String> = parts
+        .iter()
+        .filter(|(estimate, _)| estimate.count > 0)
+        .map(|(estimate, what)| format!("{} {what}", number(*estimate)))
+        .collect();
+    let at_least = if impact.more { "at least " } else { "" };
+    let (looked_at, providers) = impact.providers;
+    let basis = match (looked_at < providers, providers) {
+        (true, _) => format!(", estimated from {looked_at} of {} providers", grouped(providers)),
+        (false, 0) => ", nobody shares into it yet".to_owned(),
+        (false, _) => String::new(),
+    };
+    let what = if moved.is_empty() {
+        "no copy has to be made or removed".to_owned()
+    } else {
+        format!("copies: {at_least}{}", moved.join(", "))
+    };
+    let (reads, writes) = (number(impact.read_units), number(impact.write_units));
+    Some(format!("{what}; about {writes} write and {reads} read units{basis}"))
+}
+
+fn number(estimate: Estimate) -> String {
+    match estimate.margin {
+        0 => grouped(estimate.count),
+        margin => format!("{} ± {}", grouped(estimate.count), grouped(margin)),
+    }
+}
+
 /// How to approve a change.
 pub(super) fn approval(sharing: &Sharing) -> String {
     let Sharing { group, code, .. } = sharing;
@@ -105,6 +138,9 @@ pub(super) fn section(plan: &Plan, style: Style) -> String {
             }
             let _ = writeln!(text, "      {}", style.dim(work(one)));
         }
+        if let Some(moves) = moves(sharing) {
+            let _ = writeln!(text, "      {}", style.dim(&moves));
+        }
         if sharing.needs_approval() {
             let _ = writeln!(text, "      {}", style.bold(&approval(sharing)));
         }
@@ -118,6 +154,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::Impact;
 
     /// A widening, a change both ways of a projection, a narrowing, and nothing.
     pub fn some() -> Vec<Sharing> {
@@ -131,7 +168,25 @@ pub(super) mod tests {
             let moves = verdict != Verdict::Unchanged;
             let types =
                 [(Name::parse("glucose").unwrap(), TypeSharing { verdict, known, moves, appears, vanishes })];
-            Sharing { group: Name::parse(group).unwrap(), code: "ok-0123456789".into(), types: types.into() }
+            let count = |count, margin| Estimate { count, margin };
+            let impact = match group {
+                "clinic" => Some(Impact {
+                    removed: count(95, 0),
+                    write_units: count(96, 0),
+                    providers: (2, 2),
+                    ..Impact::default()
+                }),
+                "ward" => Some(Impact {
+                    copied: count(12_300, 400),
+                    write_units: count(12_300, 400),
+                    read_units: count(9_000, 250),
+                    providers: (20, 1_000),
+                    ..Impact::default()
+                }),
+                _ => None,
+            };
+            let code = "ok-0123456789".into();
+            Sharing { group: Name::parse(group).unwrap(), code, types: types.into(), impact }
         };
         let joined = "2025-06-01T00:00:00Z".parse::<String>().unwrap();
         let joined = domain::time::Timestamp::parse(&joined).ok();

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::follow::{Followed, follow_declared, moved};
+use super::outputs::follow_step;
 use super::{Options, Seen, Session, control, next_steps, outputs_of};
 use crate::engine::{Execution, Interrupt, Urgency, execute};
 use crate::error::{Error, Refusal, Widening};
 use crate::event::{Event, Summary};
 use crate::kinds::{Observed, Recorded};
 use crate::local::Running;
-use crate::plan::{Action, Change, Plan, SavedPlan, leave_copies, unapproved};
+use crate::plan::{Action, Change, Plan, SavedPlan, note_courses, unapproved};
 use crate::resource::{Address, Outputs, Resource, resolve};
 use crate::state::{Entry, JournalLine, Lease, RowChange, Run, Status, Write, now};
 
@@ -91,7 +93,7 @@ pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Appl
     let options = session.options.clone();
     let desired = session.desired().await?;
     options.step("reading what is there");
-    let seen = session.plan(&desired).await?;
+    let seen = session.plan_with_impact(&desired).await?;
     basis.check(&session, &desired, (&seen, None), false)?;
     options.events.event(Event::Plan { plan: Arc::new(seen.plan.clone()) });
     refuse(&seen.plan)?;
@@ -99,7 +101,7 @@ pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Appl
     if seen.plan.is_empty() {
         let outputs = outputs_of(&session, &seen.observed);
         let unchanged = Summary { unchanged: seen.plan.nodes.len(), ..Summary::default() };
-        return Ok(finish(session, outputs, unchanged));
+        return Ok(finish(session, outputs, unchanged, &[]));
     }
     if let Basis::Made(Approval::Ask(ask)) = basis {
         ask(&seen.plan)?;
@@ -107,6 +109,7 @@ pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Appl
     calm(&options.interrupt, &seen.plan)?;
     let made = ensure_control(&session, &desired, &seen).await?;
     let lease = session.lock_after(&seen, made.is_some()).await?;
+    let begun = now();
     let done = under_lock(&session, &desired, &lease, (basis, &seen.plan), made).await;
     let released = lease.release().await;
     let (execution, mut summary, observed) = done?;
@@ -118,7 +121,28 @@ pub(super) async fn carry_out(session: Session, basis: Basis<'_>) -> Result<Appl
         options.events.event(Event::Summary(summary));
         return Err(error);
     }
-    Ok(finish(session, outputs, summary))
+    let left = jobs(&session, &seen.plan, begun).await;
+    let applied = finish(session, outputs, summary, &left);
+    if left.is_empty() || options.detach { Ok(applied) } else { Err(Error::JobsLeft(left)) }
+}
+
+/// Follows the jobs that bring copies after a change of what groups share; which groups' are left to run. The lock is
+/// free by then: jobs are the stack's own, and a later change takes over from them.
+async fn jobs(session: &Session, plan: &Plan, begun: domain::time::Timestamp) -> Vec<String> {
+    let groups = moved(plan);
+    let names = || groups.iter().map(ToString::to_string).collect();
+    if groups.is_empty() || session.options.detach {
+        return names();
+    }
+    match follow_declared(session, &groups, begun).await {
+        Ok(Followed::Finished) => Vec::new(),
+        Ok(Followed::Left(groups)) => groups,
+        Err(error) => {
+            let text = format!("jobs cannot be followed any more: {error}");
+            session.options.events.event(Event::Warning { text });
+            names()
+        }
+    }
 }
 
 type Observations = BTreeMap<Address, crate::kinds::Read>;
@@ -142,7 +166,7 @@ async fn under_lock(
     let mut plan = basis.plan(desired, &seen, made.is_some());
     // As it is now, whatever a file says.
     plan.sharing.clone_from(&seen.plan.sharing);
-    leave_copies(&mut plan);
+    note_courses(&mut plan);
     let execution = run(session, lease, &plan).await;
     let mut summary = execution.summary();
     if made.is_some() {
@@ -300,11 +324,13 @@ fn differences(shown: &Plan, current: &Plan) -> Vec<String> {
     changed.into_iter().flat_map(words).collect()
 }
 
-fn finish(session: Session, outputs: Outputs, summary: Summary) -> Applied {
+fn finish(session: Session, outputs: Outputs, summary: Summary, left: &[String]) -> Applied {
     let summary = session.complete(summary);
     let events = &session.options.events;
     events.event(Event::Summary(summary.clone()));
     events.event(Event::Outputs { outputs: outputs.clone() });
-    events.event(Event::NextSteps { lines: next_steps(&session, &outputs) });
+    let mut lines = next_steps(&session, &outputs);
+    lines.extend((!left.is_empty()).then(|| follow_step(&session, left)));
+    events.event(Event::NextSteps { lines });
     Applied { outputs, summary, emulator: session.emulator }
 }

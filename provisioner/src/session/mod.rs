@@ -3,6 +3,8 @@
 mod adopt;
 mod apply;
 mod destroy;
+mod follow;
+mod impact;
 mod losses;
 mod outputs;
 mod reconcile;
@@ -21,6 +23,7 @@ use domain::stack::Stack;
 pub use adopt::{Adoption, Origin, adopt, adoptable, rebuild};
 pub use apply::{Applied, Approval, apply};
 pub use destroy::{destroy, losses};
+pub use follow::{Followed, follow, kind as kind_of_job};
 pub use outputs::{next_steps, outputs_of, recorded_outputs};
 pub use reconcile::{Reconciled, begin_era, data_plane, reconcile};
 pub use saved::{apply_saved, read_saved, write_saved};
@@ -80,6 +83,8 @@ pub struct Options {
     pub lease: LeaseTimes,
     /// Groups that may share more than before.
     pub allow_widening: BTreeSet<String>,
+    /// Whether jobs that bring copies after a change are left to run, rather than followed to their end.
+    pub detach: bool,
 }
 
 impl Options {
@@ -100,6 +105,7 @@ impl Options {
             concurrency: CONCURRENCY,
             lease: LeaseTimes::default(),
             allow_widening: BTreeSet::new(),
+            detach: false,
         }
     }
 
@@ -244,6 +250,16 @@ impl Session {
             plan.sharing = self.judge.judge(&changes, &self.options.events).await;
         }
         Ok(Seen { snapshot, observed, plan, losses })
+    }
+
+    /// The same, with what carrying it out would move: for a plan that is shown.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    pub async fn plan_with_impact(&self, desired: &[Resource]) -> Result<Seen, Error> {
+        let mut seen = self.plan(desired).await?;
+        impact::estimate(self, &mut seen.plan).await;
+        Ok(seen)
     }
 
     /// Reads what is there and plans to delete it all.

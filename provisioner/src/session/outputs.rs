@@ -60,6 +60,12 @@ pub fn next_steps(session: &Session, outputs: &Outputs) -> Vec<String> {
     steps
 }
 
+/// How to watch the jobs that are left to run.
+pub(super) fn follow_step(session: &Session, groups: &[String]) -> String {
+    let command = command(session, "status --follow");
+    format!("  {command}   # how far the copies of {} are", groups.join(", "))
+}
+
 /// A command line for this program and this stack.
 fn command(session: &Session, command: &str) -> String {
     let options = &session.options;

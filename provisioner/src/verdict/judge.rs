@@ -45,6 +45,7 @@ impl Judge {
             group: change.group.clone(),
             code: change.code(),
             types: known.get(&key(change)).cloned().unwrap_or_default(),
+            impact: None,
         };
         changes.iter().map(sharing).collect()
     }

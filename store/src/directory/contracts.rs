@@ -168,13 +168,11 @@ impl Store {
         }
         // What an unfinished change has left behind is this one's to bring along.
         let open = jobs.iter().filter(|job| job.is_open());
-        let since = open.filter_map(|job| match &job.kind {
-            JobKind::Spread { rules_from, .. } => Some(*rules_from),
-            JobKind::Revise { drive, epoch, rules_from, .. } => {
-                (*drive == membership.drive && *epoch == membership.epoch).then_some(*rules_from)
-            }
-            _ => None,
-        });
+        let concerns = |job: &&Job| match &job.kind {
+            JobKind::Revise { drive, epoch, .. } => *drive == membership.drive && *epoch == membership.epoch,
+            _ => true,
+        };
+        let since = open.filter(concerns).filter_map(Job::rules_from);
         let from = since.min().unwrap_or(group.rule_revision).min(group.rule_revision);
         let kind = JobKind::Revise {
             drive: membership.drive.clone(),
@@ -183,6 +181,21 @@ impl Store {
             contracts,
         };
         Ok(Job::new(ids::job(), group.id.clone(), kind, now))
+    }
+
+    /// The terms of former contracts of a membership that a writer may still act upon.
+    pub fn late_terms(
+        &self,
+        jobs: &[Job],
+        membership: &ProviderMembership,
+        document: &Document,
+        now: Timestamp,
+    ) -> Vec<Terms> {
+        let former = former_contracts(jobs, &membership.drive, membership.epoch, now);
+        let joined = membership.terms.joined;
+        let compiled =
+            former.into_iter().map(|c| CompiledContract::accepted(&document.data_types, c, 0).into());
+        compiled.map(|contract| Terms { joined, contract }).collect()
     }
 
     /// The job that brings a provider's copies after a change of the rules. Its identifier follows from the change, so

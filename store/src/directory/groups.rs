@@ -46,6 +46,15 @@ pub struct GroupRow {
     pub created: Timestamp,
 }
 
+/// What is known of a change of a group's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It may let readers see what they did not see before.
+    Any,
+    /// It only takes away.
+    Narrower,
+}
+
 /// A group to be made.
 #[derive(Debug, Clone)]
 pub struct NewGroup<'a> {
@@ -216,14 +225,14 @@ impl Store {
     }
 
     /// Replaces a group's rules and its number of shards: the next revision, which counts as soon as this returns,
-    /// with the job that brings the copies after it.
+    /// with the job that brings the copies after it. `extent` is what is known of the change.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
     pub async fn change_rules(
         &self,
         group: &GroupRow,
-        rules: &RuleSet,
+        (rules, extent): (&RuleSet, Extent),
         shards: u16,
         now: Timestamp,
     ) -> Result<Job> {
@@ -243,8 +252,14 @@ impl Store {
             .expression_attribute_values(":active", attr::text("active"));
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
         // From the last revision that every copy agreed with: a job of a revision in between may not have got far.
-        let spread = JobKind::Spread { rules_from: self.settled_revision(group).await?, revision: next };
-        let job = Job::new(ids::job(), group.id.clone(), spread, now);
+        let (rules_from, revision) = (self.settled_revision(group).await?, next);
+        // Every copy is of the rules before and lies where it belongs: then those that are there are all that matter.
+        let settled = rules_from == group.rule_revision && layout.given_up().is_none();
+        let kind = match extent {
+            Extent::Narrower if settled => JobKind::Sift { rules_from, revision },
+            _ => JobKind::Spread { rules_from, revision },
+        };
+        let job = Job::new(ids::job(), group.id.clone(), kind, now);
         let actions = vec![
             update,
             self.put_new(rules_row(&group.id, next, (rules, layout.current()), now)?)?,
@@ -292,11 +307,7 @@ impl Store {
     /// The revision from which on copies may still be of different revisions.
     async fn settled_revision(&self, group: &GroupRow) -> Result<u32> {
         let open = self.jobs(&group.id).await?.into_iter().filter(|job| job.status == JobStatus::Open);
-        let since = open.filter_map(|job| match job.kind {
-            JobKind::Spread { rules_from, .. } | JobKind::Revise { rules_from, .. } => Some(rules_from),
-            _ => None,
-        });
-        Ok(since.min().unwrap_or(group.rule_revision))
+        Ok(open.filter_map(|job| job.rules_from()).min().unwrap_or(group.rule_revision))
     }
 
     /// Notes that no copy lies in a former layout any more, unless the rules have changed again.

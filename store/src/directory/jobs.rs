@@ -49,6 +49,13 @@ pub enum JobKind {
         /// The revision that the change made.
         revision: u32,
     },
+    /// After a change of the rules that only takes away: looks through the group's copies, and through nothing else.
+    Sift {
+        /// The revision that copies are of.
+        rules_from: u32,
+        /// The revision that the change made.
+        revision: u32,
+    },
     /// Removes the copies and memberships of a deleted group.
     Dissolve,
     /// Removes what is left of somebody who was erased.
@@ -212,7 +219,17 @@ impl Job {
         match &self.kind {
             JobKind::Backfill { drive, .. } | JobKind::Revise { drive, .. } => Some(drive),
             JobKind::Purge(departure) => Some(&departure.drive),
-            JobKind::Spread { .. } | JobKind::Dissolve | JobKind::Erase { .. } => None,
+            JobKind::Spread { .. } | JobKind::Sift { .. } | JobKind::Dissolve | JobKind::Erase { .. } => None,
+        }
+    }
+
+    /// The first revision of the rules that copies may still be of while it is not finished, if it is about that.
+    pub fn rules_from(&self) -> Option<u32> {
+        match self.kind {
+            JobKind::Spread { rules_from, .. }
+            | JobKind::Sift { rules_from, .. }
+            | JobKind::Revise { rules_from, .. } => Some(rules_from),
+            JobKind::Backfill { .. } | JobKind::Purge(_) | JobKind::Dissolve | JobKind::Erase { .. } => None,
         }
     }
 

@@ -25,7 +25,7 @@ use domain::replication::Roster;
 
 pub(crate) use audience::AUDIENCE;
 pub(crate) use groups::SPREAD;
-pub use groups::{GroupRow, NewGroup};
+pub use groups::{Extent, GroupRow, NewGroup};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};

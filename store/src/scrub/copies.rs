@@ -12,6 +12,7 @@ use crate::attr::Row;
 use crate::data;
 use crate::error::{Result, sdk};
 use crate::keys::{self, Key};
+use crate::rows::Freshness;
 use crate::sharing::Outlet;
 
 /// Copies looked at in one request.
@@ -80,7 +81,7 @@ impl Slice<'_> {
         let keys: Vec<Key> = keys.into_iter().collect();
         let items = match keys.is_empty() {
             true => Default::default(),
-            false => store.rows_at(&store.tables.data, &keys).await?,
+            false => store.rows_at(&store.tables.data, &keys, Freshness::Eventual).await?,
         };
         let mut outlets: BTreeMap<DriveId, Vec<Outlet>> = BTreeMap::new();
         let mut suspects = Vec::new();

@@ -1,8 +1,5 @@
 //! Comparing from the source: each provider's items in each group, and the copies they should have.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, Name};
 use domain::item::Item;
@@ -12,11 +9,12 @@ use super::actual::{Actual, Place};
 use super::compare::finding;
 use super::{At, Finding, Position, Slice, is_about_one, position_of, start_at};
 use crate::attr::{self, Row};
-use crate::error::{Result, StoreError, sdk};
+use crate::error::{Result, sdk};
 use crate::keys::{self, Key};
 use crate::page::{Direction, Window};
+use crate::replicas;
+use crate::rows::Freshness;
 use crate::sharing::Outlet;
-use crate::{Store, replicas};
 
 /// Rows of the directory looked at in one request.
 const ROSTER_ROWS: i32 = 500;
@@ -142,7 +140,7 @@ impl Slice<'_> {
             })
             .collect();
         let keys: Vec<Key> = desired.iter().map(|(key, _)| keys::replica(key)).collect();
-        let rows = store.rows_at(&store.tables.replicas, &keys).await?;
+        let rows = store.rows_at(&store.tables.replicas, &keys, Freshness::Eventual).await?;
         let (mut plain, mut suspects) = (Vec::new(), Vec::new());
         for ((replica, decision), key) in desired.into_iter().zip(keys) {
             let actual = rows.get(&key).map(|row| Actual::of(row, data_type));
@@ -220,31 +218,4 @@ fn key_of(decision: &Decision) -> Option<&ReplicaKey> {
 fn place_of(key: Key, replica: ReplicaKey) -> Place {
     let ReplicaKey { group, data_type, id, drive, .. } = replica;
     Place { key, group, data_type, id, drive }
-}
-
-impl Store {
-    /// The rows at these keys, at most 100, as they were a moment ago.
-    pub(super) async fn rows_at(&self, table: &str, keys: &[Key]) -> Result<HashMap<Key, Row>> {
-        let mut found = HashMap::new();
-        let mut wanted: Vec<Row> = keys.iter().map(attr::key_row).collect();
-        while !wanted.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(std::mem::take(&mut wanted)))
-                .build()
-                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            let answer =
-                self.client.batch_get_item().request_items(table, request).send().await.map_err(sdk)?;
-            for row in answer.responses.unwrap_or_default().into_values().flatten() {
-                if let Some((pk, sk)) = position_of(&row) {
-                    found.insert(Key { pk, sk }, row);
-                }
-            }
-            let left = answer.unprocessed_keys.unwrap_or_default().remove(table);
-            wanted = left.map(|left| left.keys).unwrap_or_default();
-            if !wanted.is_empty() {
-                tokio::time::sleep(std::time::Duration::from_millis(20 + fastrand::u64(..60))).await;
-            }
-        }
-        Ok(found)
-    }
 }

@@ -7,6 +7,7 @@ use domain::replication::{Former, ProviderMembership, ProviderTerms, Roster, Rul
 use domain::rules::Terms;
 use domain::time::Timestamp;
 
+use crate::faults::Fault;
 use crate::terms;
 use crate::variant::Variant;
 use crate::world::{World, drive, group};
@@ -120,6 +121,13 @@ pub enum JobKind {
         /// The revision that the change made.
         revision: u32,
     },
+    /// Looks through the group's copies after rules were narrowed.
+    Sift {
+        /// The revision that copies are of.
+        rules_from: u32,
+        /// The revision that the change made.
+        revision: u32,
+    },
     /// Removes what is left of a deleted group.
     Dissolve,
 }
@@ -174,6 +182,11 @@ impl World {
         mine.map(|((at, _), member)| (*at, member.membership.clone())).collect()
     }
 
+    /// The memberships in a group.
+    pub fn members_of(&self, at: usize) -> Vec<Member> {
+        self.members.iter().filter(|((group, _), _)| *group == at).map(|(_, member)| member.clone()).collect()
+    }
+
     /// The rules of the groups of memberships: the second one.
     pub fn with_rules(&self, provides: &[(usize, ProviderMembership)]) -> Vec<Outlet> {
         let each = provides.iter().filter_map(|(at, membership)| {
@@ -214,7 +227,9 @@ impl World {
     pub fn settled_revision(&self, at: usize, read: &Group) -> u32 {
         let open = self.jobs.iter().filter(|job| job.group == at && job.open);
         let since = open.filter_map(|job| match job.kind {
-            JobKind::Spread { rules_from, .. } | JobKind::Revise { rules_from, .. } => Some(rules_from),
+            JobKind::Spread { rules_from, .. }
+            | JobKind::Sift { rules_from, .. }
+            | JobKind::Revise { rules_from, .. } => Some(rules_from),
             _ => None,
         });
         since.min().unwrap_or(read.revision())
@@ -225,9 +240,20 @@ impl World {
         let (now, variant) = (self.now, self.variant);
         let state = self.groups.get_mut(at).filter(|s| s.active && s.revision() == read.revision());
         let Some(state) = state else { return false };
+        let (before, _) = read.at(read.revision());
         state.change(to, now, variant);
-        let revision = state.revision();
-        self.jobs.push(Job::new(JobKind::Spread { rules_from: from, revision }, at, None, 0));
+        let (revision, rules_from) = (state.revision(), from);
+        let settled =
+            (rules_from == read.revision() && state.layout.len() == 1) || variant == Variant::SiftUnsettled;
+        let narrower = terms::narrows(before, to.0) || variant == Variant::SiftWidenings;
+        let kind = match settled && narrower {
+            true => JobKind::Sift { rules_from, revision },
+            false => JobKind::Spread { rules_from, revision },
+        };
+        if matches!(kind, JobKind::Sift { .. }) {
+            self.faults.note(Fault::Sift);
+        }
+        self.jobs.push(Job::new(kind, at, None, 0));
         true
     }
 
@@ -237,7 +263,9 @@ impl World {
         let mut from = rules;
         for job in self.jobs.iter().filter(|job| job.group == at && job.open) {
             match &job.kind {
-                JobKind::Spread { rules_from, .. } => from = from.min(*rules_from),
+                JobKind::Spread { rules_from, .. } | JobKind::Sift { rules_from, .. } => {
+                    from = from.min(*rules_from);
+                }
                 JobKind::Revise { rules_from, contracts: former }
                     if job.drive == Some(on) && job.epoch == read.membership.epoch =>
                 {

@@ -89,6 +89,10 @@ faults! {
     Superseded = "writes superseded",
     /// The scrubber repaired a copy.
     Scrubbed = "copies repaired by the scrubber",
+    /// Rules were narrowed from the copies alone.
+    Sift = "rules narrowed from the copies alone",
+    /// A copy said too little, and its source was asked.
+    SiftAsked = "sources asked for copies that say too little",
     /// A purge wrote its receipt.
     Receipt = "receipts checked",
 }

@@ -5,7 +5,7 @@ use crate::actors::{
 };
 use crate::check::Memory;
 use crate::faults::{Fault, Faults};
-use crate::terms::{CONTRACTS, NOTES, RULES, Reading, VALUES};
+use crate::terms::{CONTRACTS, NOTES, RULES, Reading, VALUES, narrows};
 use crate::variant::{Variant, Violation};
 use crate::world::{DRIVES, GROUPS, Part, World};
 
@@ -295,9 +295,17 @@ impl History {
             }
             0..=39 => Change::Join(on, contract),
             40..=64 => Change::Contract(on, rng.usize(..CONTRACTS)),
-            65..=93 => {
+            65..=76 => {
+                // Less, in the same partitions: what copies alone can tell.
+                let state = self.world.groups.get(at);
+                let (before, shards) = state.map_or((0, 1), |s| (s.at(s.revision()).0, s.spread().shards));
+                let narrower: Vec<usize> =
+                    (0..RULES).filter(|to| *to != before && narrows(before, *to)).collect();
+                Change::Rules(rng.choice(narrower).unwrap_or(before), shards)
+            }
+            77..=93 => {
                 let now = self.world.groups.get(at).map_or(1, |group| group.spread().shards);
-                let shards = if rng.u8(..) < 90 { rng.u16(1..=2) } else { now };
+                let shards = if rng.u8(..) < 160 { rng.u16(1..=2) } else { now };
                 Change::Rules(rng.usize(..RULES), shards)
             }
             _ => {

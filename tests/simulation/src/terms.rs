@@ -97,6 +97,20 @@ pub fn allows(contract: usize, time: Timestamp, reading: &Reading) -> bool {
     }
 }
 
+/// Whether a change from one set of rules to another lets nobody see what they did not see before.
+pub fn narrows(from: usize, to: usize) -> bool {
+    let readings =
+        VALUES.iter().flat_map(|mgdl| NOTES.iter().map(|note| Reading { mgdl: *mgdl, note: *note }));
+    let mut newly = readings.filter(|reading| selects(to, reading));
+    let fields = ["takenAt", "mgdl", "note"];
+    newly.all(|reading| {
+        // A field that the item does not have is not seen either way.
+        let has = |field: &&str| *field != "note" || reading.note.is_some();
+        let mut seen = fields.iter().filter(|field| has(field) && shows(to, field));
+        selects(from, &reading) && seen.all(|field| shows(from, field))
+    })
+}
+
 /// Whether a copy of it carries its note: because the rules show it, or because somebody asks for it.
 pub fn carries_note(rules: usize, contract: usize) -> bool {
     shows(rules, "note") || matches!(rules, 3..=5) || contract == 1

@@ -57,13 +57,21 @@ pub enum Variant {
     FormerCopiesStay,
     /// Records from before the rules of now are believed.
     TrustOldRules,
+    /// Copies alone are looked through after any change of the rules.
+    SiftWidenings,
+    /// Copies alone are looked through although they may be of several revisions, or lie in several layouts.
+    SiftUnsettled,
+    /// What a copy says nothing of is taken for absent while copies are looked through.
+    SiftUntold,
+    /// Whoever looks through copies passes over contracts that a late writer may still act upon.
+    SiftForgetful,
     /// What a request has written is believed although a membership began after it.
     TrustRequests,
 }
 
 impl Variant {
     /// Those that must fail.
-    pub const FAILED: [Self; 24] = [
+    pub const FAILED: [Self; 27] = [
         Self::NoEpoch,
         Self::NoRuleRevision,
         Self::NoContractRevision,
@@ -88,10 +96,13 @@ impl Variant {
         Self::LayoutsComeBack,
         Self::FormerCopiesStay,
         Self::TrustOldRules,
+        Self::SiftWidenings,
+        Self::SiftUnsettled,
+        Self::SiftUntold,
     ];
 
     /// Those that fail in histories too rare to wait for: `tests/scenarios.rs` tells them step by step.
-    pub const RARE: [Self; 2] = [Self::FormerOfOpenJobs, Self::TrustRequests];
+    pub const RARE: [Self; 3] = [Self::FormerOfOpenJobs, Self::TrustRequests, Self::SiftForgetful];
 
     /// An order as this variant would write it.
     pub(crate) fn weaken(self, order: Order) -> Order {

@@ -17,6 +17,7 @@ mod limits;
 mod plans;
 mod provisioning;
 mod repairing;
+mod rule_changes;
 mod sharing;
 mod study;
 mod taken_away_under_load;

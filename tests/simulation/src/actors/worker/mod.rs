@@ -2,6 +2,7 @@
 
 mod copying;
 mod purging;
+mod sifting;
 mod spreading;
 
 use domain::id::ItemId;
@@ -9,10 +10,10 @@ use domain::item::Item;
 use domain::replication::{Decision, Order, ReplicaKey};
 
 use super::{ATTEMPTS, Step};
-use crate::directory::{At, Group, Job, JobKind, Member};
+use crate::directory::{At, Group, Job, JobKind, Member, Outlet};
 use crate::faults::Fault;
 use crate::variant::{Variant, Violation};
-use crate::world::{Part, Refused, World};
+use crate::world::{Part, Refused, World, drive_number};
 
 /// Items on a page, copies in a stretch, members on a page.
 const PAGE: usize = 2;
@@ -26,6 +27,12 @@ enum Task {
     Group(Member),
     /// Reads the items, after both.
     Page(Member, Group),
+    /// Reads the members of a group whose copies are to be looked through.
+    Members(Group),
+    /// Reads copies and decides about them, after both.
+    Sift(Group, Vec<Member>),
+    /// Reads the items of copies that say too little.
+    Ask(Vec<(Outlet, ItemId)>, Vec<(ItemId, Decision)>),
     /// Writes copies.
     Write(Vec<(ItemId, Decision)>),
     /// Removes copies of a membership or an earlier one.
@@ -72,7 +79,10 @@ impl Worker {
     }
 
     pub(super) fn is_between_reads(&self) -> bool {
-        matches!(self.task, Task::Group(_) | Task::Page(..))
+        matches!(
+            self.task,
+            Task::Group(_) | Task::Page(..) | Task::Members(_) | Task::Sift(..) | Task::Ask(..)
+        )
     }
 
     pub(super) fn is_between_writes(&self) -> bool {
@@ -97,20 +107,20 @@ impl Worker {
                 // The message comes again.
                 Ok(if self.attempts < ATTEMPTS { Step::More } else { Step::Done })
             }
-            Err(Refused::TooLarge) => Ok(self.too_large(world, &job)),
+            Err(Refused::TooLarge) => Ok(self.too_large(world)),
         }
     }
 
     /// A copy that the database never takes is parked, and keeps none of the others from being written.
-    fn too_large(&mut self, world: &mut World, job: &Job) -> Step {
+    fn too_large(&mut self, world: &mut World) -> Step {
         if world.variant == Variant::NoParking {
             return Step::Done;
         }
-        if let (Task::Write(left), Some(on)) = (&mut self.task, job.drive)
-            && let Some((id, _)) = left.pop()
+        if let Task::Write(left) = &mut self.task
+            && let Some((id, Decision::Write { key, .. })) = left.pop()
         {
             world.faults.note(Fault::OversizeCopy);
-            world.park(on, &id, None);
+            world.park(drive_number(&key.drive), &id, None);
         }
         Step::More
     }
@@ -134,6 +144,21 @@ impl Worker {
                 world.ask(Part::Data)?;
                 let (member, group) = (member.clone(), group.clone());
                 self.copy_page(world, job, &member, &group);
+            }
+            Task::Members(state) => {
+                world.ask(Part::Directory)?;
+                let state = state.clone();
+                self.task = Task::Sift(state, world.members_of(job.group));
+            }
+            Task::Sift(state, members) => {
+                world.ask(Part::Copies(job.group))?;
+                let (state, members) = (state.clone(), members.clone());
+                self.sift_page(world, job, &state, &members);
+            }
+            Task::Ask(untold, decided) => {
+                world.ask(Part::Data)?;
+                let (untold, decided) = (untold.clone(), decided.clone());
+                self.ask_sources(world, &untold, decided);
             }
             Task::Write(left) => match left.last() {
                 Some((_, decision)) => {
@@ -197,6 +222,7 @@ impl Worker {
             JobKind::Purge => self.purge(world, job)?,
             JobKind::Dissolve => self.dissolve(world, job)?,
             JobKind::Spread { .. } => self.spread(world, job)?,
+            JobKind::Sift { revision, .. } => self.sift(world, job, *revision)?,
         };
         Ok(())
     }

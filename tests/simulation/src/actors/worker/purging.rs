@@ -119,7 +119,7 @@ impl Worker {
 }
 
 /// The place behind a stretch: further on in the partition, or at the beginning of the next one.
-fn behind(state: &Group, shard: Shard, next: Option<(ItemId, DriveId)>) -> Next {
+pub(super) fn behind(state: &Group, shard: Shard, next: Option<(ItemId, DriveId)>) -> Next {
     let all = partitions(state);
     let following = match all.iter().position(|other| *other == shard) {
         Some(at) => all.get(at + 1).copied(),

@@ -1,0 +1,121 @@
+//! After a change of a group's rules that only takes away: the group's own copies are looked through, and no source is
+//! read but for copies that say nothing of what the rules ask now.
+
+use std::collections::BTreeMap;
+
+use domain::datatype::DataType;
+use domain::id::{DriveId, GroupId};
+use domain::replication::{
+    Decision, ProviderMembership, ReplicaRow, Roster, Rulebook, Sifted, rewrite, sift,
+};
+use domain::rules::Terms;
+use domain::time::Timestamp;
+use store::StoreError;
+use store::clock::now;
+use store::directory::{Checkpoint, GroupRow, Job};
+use store::layout::Layout;
+
+use super::purging::behind;
+use super::walk::PAGE;
+use super::{Step, Worker};
+
+/// What copies are compared with: the terms of now, and those that late writers may act upon.
+struct Standing {
+    book: Rulebook,
+    members: BTreeMap<DriveId, (ProviderMembership, Vec<Terms>)>,
+}
+
+impl Worker {
+    /// Looks through a page of the group's copies.
+    pub(super) async fn sift_page(&self, job: &mut Job, revision: u32) -> Result<Step, StoreError> {
+        let group = self.store.group(&job.group).await?;
+        // A later change has a job of its own, which goes back as far as this one.
+        if !group.active || group.rule_revision != revision {
+            return Ok(Step::Finished);
+        }
+        // What is not in the layout of now was cleared before the rules could be narrowed this way.
+        let layout = Layout::of(group.layout.current());
+        let partitions = layout.partitions(&group.id, self.document.data_types.keys());
+        let (partition, after) = match job.checkpoint.clone() {
+            Some(Checkpoint::Copies { partition, after }) => (partition, after),
+            _ => match partitions.first() {
+                Some(first) => (first.clone(), None),
+                None => return Ok(Step::Finished),
+            },
+        };
+        if job.checkpoint.is_none() && job.total.is_none() {
+            let copies = self.store.count_copies(&group, self.document.data_types.keys()).await?;
+            job.total = (!copies.more).then_some(copies.count);
+        }
+        if let Some(data_type) = self.type_of(&group.id, &layout, &partition) {
+            let copies = self.store.copies(&partition, data_type, after, PAGE).await?;
+            job.done += copies.rows.len() as u64;
+            let rows: Vec<ReplicaRow> = copies.rows.into_iter().filter_map(Result::ok).collect();
+            job.changed += self.sift(&group, &rows).await?;
+            job.checkpoint = behind(&partitions, &partition, copies.next);
+        } else {
+            // Its data type is gone: nobody reads it.
+            job.checkpoint = behind(&partitions, &partition, None);
+        }
+        Ok(if job.checkpoint.is_some() { Step::More } else { Step::Finished })
+    }
+
+    /// The data type whose copies lie in a partition.
+    fn type_of(&self, group: &GroupId, layout: &Layout, partition: &str) -> Option<&DataType> {
+        let holds = |data_type: &&DataType| {
+            layout.partitions(group, [&data_type.name]).iter().any(|one| one == partition)
+        };
+        self.document.data_types.values().find(holds)
+    }
+
+    /// Brings copies to what the terms of now say, and tells how many were written.
+    async fn sift(&self, group: &GroupRow, rows: &[ReplicaRow]) -> Result<u64, StoreError> {
+        let now = now();
+        let standing = self.terms_of(group, rows, now).await?;
+        let (mut decisions, mut untold) = (Vec::new(), Vec::new());
+        for row in rows {
+            // Copies of those who left are their purge's.
+            let Some((membership, late)) = standing.members.get(&row.drive) else { continue };
+            match sift(row, membership, &standing.book, late, now) {
+                Sifted::Decided(Decision::Nothing) => {}
+                Sifted::Decided(decision) => decisions.push(decision),
+                Sifted::Untold => untold.push(row),
+            }
+        }
+        if !untold.is_empty() {
+            let items = self.store.items_of(&untold, &self.document).await?;
+            // What is gone meanwhile is buried by whoever deleted it.
+            decisions.extend(items.values().filter_map(|item| {
+                let (membership, _) = standing.members.get(&item.drive)?;
+                Some(rewrite(item, membership, &standing.book))
+            }));
+        }
+        Ok(self.store.apply_over(&decisions, now).await?.written as u64)
+    }
+
+    /// The terms of the providers of these copies, asked again on every page.
+    async fn terms_of(
+        &self,
+        group: &GroupRow,
+        rows: &[ReplicaRow],
+        now: Timestamp,
+    ) -> Result<Standing, StoreError> {
+        let roster: &Roster = &*self.store.roster(group, &self.document).await?;
+        let jobs = self.store.jobs(&group.id).await?;
+        let mut members = BTreeMap::new();
+        for row in rows {
+            let Some(provider) = roster.providers.get(&row.drive) else { continue };
+            members.entry(row.drive.clone()).or_insert_with(|| {
+                let membership = ProviderMembership {
+                    group: group.id.clone(),
+                    drive: row.drive.clone(),
+                    epoch: provider.epoch,
+                    terms: provider.terms.clone(),
+                };
+                let late = self.store.late_terms(&jobs, &membership, &self.document, now);
+                (membership, late)
+            });
+        }
+        Ok(Standing { book: self.store.rulebook(group, &self.document).await?, members })
+    }
+}
