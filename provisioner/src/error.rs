@@ -15,7 +15,8 @@ use crate::resource::Address;
 use crate::state::StateError;
 
 use words::{
-    about, addresses, approve, copies, left_open, names, needs_repair, quoted, refusals, them, were, widenings,
+    about, addresses, approve, copies, left_open, names, needs_repair, quoted, refusals, them, were,
+    widenings,
 };
 pub(crate) use words::{aws_code, aws_help, count, holder};
 

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::datatype::DataType;
-use domain::id::Name;
+use domain::id::{DriveId, ItemId, Name};
+use domain::item::Item;
 use domain::rules::compare::{Example, Side, Verdict};
-use domain::rules::{CompiledRules, compile};
+use domain::rules::{CompiledRules, Terms, compile};
 use domain::stack::{Rule, RuleSet};
 use domain::time::Timestamp;
 use domain::value::Fields;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::event::{Collected, Event, Events};
-use crate::plan::{RuleChange, Sharing};
+use crate::plan::{Counted, Course, Measure, RuleChange, Sharing, impact};
 
 const DAY: i64 = 86_400_000;
 
@@ -336,4 +337,58 @@ fn no_item_of_ten_thousand_contradicts_a_verdict_and_examples_are_what_they_say(
     });
     run.unwrap();
     println!("{:?}", known.borrow());
+}
+
+/// Such an item in a drive.
+fn stored((fields, joined): (Fields, Timestamp)) -> (Item, Terms) {
+    let data_type = reading();
+    let time = data_type.time_of(&fields).unwrap();
+    let item = Item {
+        drive: DriveId::from_bits(1),
+        id: ItemId::new(time, &data_type.name, 7),
+        data_type: data_type.name,
+        version: 1,
+        fields,
+        updated: time,
+        expires: None,
+    };
+    (item, Terms::of_everything(joined))
+}
+
+#[test]
+fn a_narrowing_never_schedules_a_copy() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let narrowed = std::cell::Cell::new(0);
+    let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
+    let run = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(
+        &(pairs(), any::<u64>()),
+        |((before, after), seed)| {
+            let (before, after) = (Prepared::new(before), Prepared::new(after));
+            let found = runtime.block_on(judge(before.side(), after.side(), &mut None));
+            let sharing = Sharing {
+                group: Name::parse("g").unwrap(),
+                code: String::new(),
+                types: [(reading().name, found)].into(),
+                impact: None,
+            };
+            let course = sharing.course();
+            let takes_away_only = matches!(sharing.verdict(), Verdict::Narrows | Verdict::Unchanged);
+            assert_eq!(course != Course::Compare, takes_away_only, "{sharing:?}");
+            if !takes_away_only {
+                return Ok(());
+            }
+            narrowed.set(narrowed.get() + 1);
+            let measure = Measure { before: &before.compiled, after: &after.compiled, course };
+            let (mut random, mut counted) = (fastrand::Rng::with_seed(seed), Counted::default());
+            for _ in 0..1_000 {
+                let (item, terms) = stored(some_item(&mut random));
+                measure.count(&mut counted, &item, &terms);
+            }
+            let copied = impact(&[counted], 1, false).copied.count;
+            assert_eq!(copied, 0, "{sharing:?}: {} -> {}", json!(before.rules), json!(after.rules));
+            Ok(())
+        },
+    );
+    run.unwrap();
+    assert!(narrowed.get() >= 20, "only {} changes were narrowings", narrowed.get());
 }

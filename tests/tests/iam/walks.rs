@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::id::GroupId;
 use glucose_study::client::Group;
 use journeys::{Person, Row, World, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::clock::now;
+use store::directory::Extent;
+use store::{Store, Tables};
 
 mod scrubbing;
 
@@ -182,7 +186,8 @@ impl Walk<'_> {
             .await
     }
 
-    /// Jobs: a backfill of what is new and what was changed, a purge, a dissolution; and one that is handed over.
+    /// Jobs: a backfill of what is new and what was changed, a narrowing, a purge, a dissolution; and one that is handed
+    /// over.
     async fn worker(&mut self) -> Result<(), Why> {
         for mgdl in [600, 610, 620] {
             let id = self.reading(mgdl).await?;
@@ -195,6 +200,8 @@ impl Walk<'_> {
         self.reader.join(&self.owner, &group, "consumer").await;
         self.provider.join(&self.owner, &group, "provider").await;
         self.comes_to(|| self.copies(&group), |copies| copies == 6).await;
+        self.narrow(&group).await;
+        self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
         step(&self.provider, "POST", &leave, json!({})).await?;
         self.comes_to(|| self.copies(&group), |copies| copies == 0).await;
         self.provider.join(&self.owner, &group, "provider").await;
@@ -220,6 +227,18 @@ impl Walk<'_> {
         let drive = leaver.user.drive.as_str();
         self.comes_to(|| self.count("data", drive, "", |_| true), |items| items == 0).await;
         Ok(())
+    }
+
+    /// Rules that ask for a field of which copies say nothing, so that each is compared with its source.
+    async fn narrow(&self, group: &Group) {
+        let store = Store::new(self.world.clients.dynamodb().clone(), Tables::of_stack(&self.world.name));
+        let row = store.group(&GroupId::parse(&group.id).unwrap()).await.unwrap();
+        let before = store.rule_set(&row.id, row.rule_revision).await.unwrap();
+        let mut after = before.clone();
+        let rule = after.rules.first_mut().unwrap();
+        rule.when = Some(format!("({}) && !(resource has device)", rule.when.as_deref().unwrap_or("true")));
+        store.change_rules(&row, (&after, Extent::Narrower), 1, now()).await.unwrap();
+        self.world.announce(group).await;
     }
 
     /// A copy of a member long gone, which no purge of a member of now leads to.
