@@ -8,6 +8,7 @@ use domain::id::GroupId;
 use domain::replication::{ReplicaRow, Roster, Rulebook, shown};
 use domain::value::{Fields, fields_to_json};
 use serde_json::{Value as Json, json};
+use store::directory::Caller;
 use store::{Result as StoreResult, StoreError};
 
 use super::paging::{Paging, fit};

@@ -63,7 +63,7 @@ ClaimProfile         -      401    404*    409      409   409      409      409 
 RenameGroup          -      401    403     404      200   403      403      404     404     404  404
 TransferGroup        -      401    403     404      422   403      403      404     404     404  404
 ReplaceGroupRules    -      401    403     404      200   403      403      404     404     404  404
-ChangeMemberRoles    -      401    403     404      404*  403      403      404     404     404  404
+ChangeMemberRoles    -      401    403     404      200   403      403      404     404     404  404
 RevokeInvitation     other  401    403     404      204   403      403      404     404     404  404
 ResendInvitation     other  401    403     404      200   403      403      404     404     404  404
 GetAudience          -      401    403     404      403   200      403      404     404     404  404
