@@ -10,7 +10,7 @@ use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
-use store::directory::GroupRow;
+use store::directory::{Extent, GroupRow};
 
 use super::request::SINGLE_BODY;
 use super::response::Response;
@@ -131,7 +131,7 @@ impl Call<'_> {
             return Ok(Some(Response::json(200, &body)));
         }
         let shards = group.layout.current().shards;
-        match self.store().change_rules(group, rules, shards, self.now).await {
+        match self.store().change_rules(group, (rules, Extent::Any), shards, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });
