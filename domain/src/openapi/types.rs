@@ -28,6 +28,10 @@ pub(super) fn insert(components: &mut Json, types: &BTreeMap<Name, DataType>) {
         schemas.insert(name, fields(data_type));
     }
     schemas.insert("NewItem".into(), json!({ "description": "An item to create", "oneOf": new }));
+    if let Some(list) = components.pointer_mut("/parameters/types/schema").and_then(Json::as_object_mut) {
+        let one = format!("({})", names.join("|"));
+        list.insert("pattern".into(), format!("^{one}(,{one})*$").into());
+    }
 }
 
 fn fields(data_type: &DataType) -> Json {

@@ -126,8 +126,10 @@ impl Api {
     }
 
     fn refuse(&self, request: &Request, problem: Problem) -> Response {
-        if let Some(cause) = &problem.cause {
-            tracing::error!(problem = problem.slug, cause, "a request failed");
+        match &problem.cause {
+            Some(cause) => tracing::error!(problem = problem.slug, cause, "a request failed"),
+            // Not what the problem says, which may quote the caller.
+            None => tracing::info!(problem = problem.slug, status = problem.status, "refused"),
         }
         Response::problem(&problem, &request.id)
     }

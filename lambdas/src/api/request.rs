@@ -91,7 +91,9 @@ impl Request {
     /// # Errors
     /// If the header says something else than one of our tags.
     pub fn if_match(&self) -> Result<Option<u64>, Problem> {
-        let Some(value) = self.header("if-match").filter(|value| *value != "*") else { return Ok(None) };
+        // An empty one is no leave to change whatever is there.
+        let value = self.headers.get("if-match").map(|value| value.trim()).filter(|value| *value != "*");
+        let Some(value) = value else { return Ok(None) };
         let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let version = inner.and_then(|inner| inner.parse().ok());
         version.map(Some).ok_or_else(|| {
@@ -210,5 +212,7 @@ mod tests {
         assert_eq!(with("*"), Ok(None));
         assert_eq!(with("W/\"7\""), Err(400));
         assert_eq!(with("7"), Err(400));
+        assert_eq!(with(""), Err(400));
+        assert_eq!(with("*"), Ok(None));
     }
 }

@@ -123,3 +123,35 @@ async fn not_even_the_finest_level_shows_what_people_wrote() {
     assert!(log.contains("CreateData"), "it is this that was logged:\n{log}");
     tells_nothing(&log);
 }
+
+#[tokio::test]
+async fn refusals_are_logged_by_their_type() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let group = ann.group("Secret Society").await;
+    ann.admit(&group, "provider", &bob).await;
+    begin(LevelFilter::INFO);
+    let mut forged = bob.request("GET", "/user", Json::Null);
+    forged.headers.insert("authorization".into(), "Bearer nonsense".into());
+    bob.send(forged).await.problem(401, "unauthorized");
+    bob.get(&format!("/groups/{group}/data")).await.problem(403, "forbidden");
+    let log = taken();
+    for problem in ["unauthorized", "forbidden"] {
+        assert!(log.contains(&format!("\"problem\":\"{problem}\"")), "{log}");
+    }
+    tells_nothing(&log);
+}
+
+#[tokio::test]
+async fn a_request_cannot_write_lines_of_its_own() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    begin(LevelFilter::TRACE);
+    let mut request = ann.request("GET", "/user/data/x\n{\"level\":\"ERROR\"}?a=\n{}", Json::Null);
+    request.id = "r\n{\"forged\":true}".into();
+    world.api.handle(request, world.now()).await;
+    for line in taken().lines() {
+        let line: Json = serde_json::from_str(line).unwrap();
+        assert!(line.get("forged").is_none() && line["level"] != "ERROR", "{line}");
+    }
+}

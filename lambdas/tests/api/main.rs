@@ -53,6 +53,8 @@ mod requests;
 #[cfg(test)]
 mod scrubber;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod shards;
 #[cfg(test)]
 mod tokens;
