@@ -22,4 +22,5 @@ mod sharing;
 mod study;
 mod taken_away_under_load;
 mod taking_away;
+mod tokens;
 mod under_load;
