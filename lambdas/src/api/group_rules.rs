@@ -5,6 +5,7 @@
 //! not allowed by their contract stays theirs under any rules.
 
 use domain::id::Name;
+use domain::rules::compare::only_takes_away;
 use domain::rules::{CompiledRules, RuleError, RulePart, compile};
 use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
@@ -126,12 +127,15 @@ impl Call<'_> {
 
     /// None if somebody else changed them meanwhile.
     async fn try_rules(&self, group: &GroupRow, rules: &RuleSet) -> Result<Option<Response>, Problem> {
-        if self.store().rule_set(&group.id, group.rule_revision).await? == *rules {
+        let before = self.store().rule_set(&group.id, group.rule_revision).await?;
+        if before == *rules {
             let body = json!({ "rules": rules, "revision": group.rule_revision });
             return Ok(Some(Response::json(200, &body)));
         }
         let shards = group.layout.current().shards;
-        match self.store().change_rules(group, (rules, Extent::Any), shards, self.now).await {
+        let narrower = only_takes_away(&self.document().data_types, &before, rules);
+        let extent = if narrower { Extent::Narrower } else { Extent::Any };
+        match self.store().change_rules(group, (rules, extent), shards, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });

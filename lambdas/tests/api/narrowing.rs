@@ -12,6 +12,10 @@ use tokio::sync::Notify;
 
 use crate::world::{Person, World};
 
+/// The call that writes copies, and the one that notes how far a job is.
+const WRITING: &str = "BatchExecuteStatement";
+const NOTING: &str = "UpdateItem";
+
 fn when(condition: &str, fields: Option<&[&str]>) -> Json {
     json!([{"types": ["glucose"], "when": condition, "fields": fields, "history": "all"}])
 }
@@ -115,12 +119,12 @@ async fn a_narrowing_compares_sources_while_copies_are_of_several_revisions() {
     assert_eq!(world.live_replicas(&group, "glucose").await, 10);
 }
 
-/// Delivers a job to a worker that is killed while its first write of copies is under way; whether it was.
-async fn killed(world: &World, job: &Job) -> bool {
+/// Delivers a job to a worker that is killed while a call is under way, the first of its kind; whether it was.
+async fn killed(world: &World, job: &Job, during: &'static str) -> bool {
     let dead = Arc::new(Notify::new());
     let told = dead.clone();
     let happening = Box::pin(async move { told.notify_one() });
-    *world.meanwhile.lock().unwrap() = Some(("BatchExecuteStatement", happening));
+    *world.meanwhile.lock().unwrap() = Some((during, happening));
     let worker = Worker::new(
         world.store.clone(),
         world.document.clone(),
@@ -143,14 +147,8 @@ async fn a_backfill_that_is_killed_five_times_copies_exactly_what_the_rules_sele
     let (ann, _, group, _) = shared(&world, when("resource.mgdl > 1000", None), 900).await;
     let spread = change(&world, &group, when("resource.mgdl > 399", None), Extent::Any).await;
     let job = revision_of(&world, &spread).await;
-    let mut deaths = 0;
-    while deaths < 5 {
-        assert!(killed(&world, &job).await, "it ended after {deaths} deaths");
-        deaths += 1;
-        // Every other time it gets a page further before it dies again.
-        if deaths % 2 == 0 {
-            one_page(&world, &job).await;
-        }
+    for (deaths, during) in [WRITING, NOTING, WRITING, NOTING, WRITING].into_iter().enumerate() {
+        assert!(killed(&world, &job, during).await, "it ended after {deaths} deaths");
     }
     world.work_on(&job).await;
     assert!(!world.store.job(&job.group, &job.id).await.unwrap().is_open());
@@ -169,7 +167,7 @@ async fn a_second_change_during_a_backfill_ends_in_the_second_rules_state() {
         let (ann, _, group, _) = shared(&world, when("resource.mgdl > 1000", None), 400).await;
         let first = change(&world, &group, when("resource.mgdl > 199", None), Extent::Any).await;
         let backfill = revision_of(&world, &first).await;
-        assert!(one_page(&world, &backfill).await.is_open(), "it is under way");
+        assert!(killed(&world, &backfill, NOTING).await, "its first page is written");
         let job = change(&world, &group, when(second, None), extent).await;
         for job in [backfill, first, job] {
             world.queue.lock().unwrap().sent.push(job);
@@ -186,7 +184,7 @@ async fn a_narrowing_that_is_killed_and_overtaken_ends_in_the_last_rules_state()
     let world = World::new().await;
     let (ann, _, group, _) = shared(&world, when("resource.mgdl > 99", None), 500).await;
     let narrower = change(&world, &group, when("resource.mgdl > 349", None), Extent::Narrower).await;
-    assert!(killed(&world, &narrower).await);
+    assert!(killed(&world, &narrower, WRITING).await);
     let wider = change(&world, &group, when("resource.mgdl > 249", None), Extent::Any).await;
     assert!(matches!(wider.kind, JobKind::Spread { rules_from: 2, .. }), "{:?}", wider.kind);
     for job in [narrower, wider] {
@@ -202,14 +200,4 @@ async fn revision_of(world: &World, change: &Job) -> Job {
     world.work_on(change).await;
     let sent: Vec<Job> = world.queue.lock().unwrap().sent.drain(..).collect();
     sent.into_iter().find(|job| matches!(job.kind, JobKind::Revise { .. })).unwrap()
-}
-
-/// One delivery of a job that has time for one page only: writing that page takes longer.
-async fn one_page(world: &World, job: &Job) -> Job {
-    let queue = Arc::new(world.jobs());
-    let worker = Worker::new(world.store.clone(), world.document.clone(), queue, Pace::new(50));
-    let event = json!({"Records": [{"body": lambdas::queue::message(job)}]});
-    worker.handle(&event, Instant::now() + Duration::from_millis(21_500)).await.unwrap();
-    world.queue.lock().unwrap().sent.clear();
-    world.store.job(&job.group, &job.id).await.unwrap()
 }

@@ -107,7 +107,7 @@ mod tests {
         .unwrap();
         let name = glucose.name.clone();
         let types = BTreeMap::from([(name.clone(), glucose.clone())]);
-        let rules = json!([{"types": ["glucose"], "when": "resource.mgdl > 100", "history": "30d"}]);
+        let rules = json!([{"types": ["glucose"], "when": "resource.mgdl > 100", "history": {"days": 30}}]);
         let rules = compile(&types, &serde_json::from_value(rules).unwrap()).unwrap();
         let at = |text: &str| Timestamp::parse(text).unwrap();
         let provider = |joined: &str, from: Option<&str>| {
@@ -128,6 +128,12 @@ mod tests {
         let fields = glucose.validate(fields.as_object().unwrap()).unwrap();
         let live = deployed.of(&name, glucose.time_of(&fields), &fields);
         assert_eq!((live.providers, live.from), (3, 1), "one has excluded it, one joined too late");
-        insta::assert_snapshot!(live.text(), @"");
+        let reader = UserId::from_bits(7);
+        assert_eq!(
+            live.text(),
+            format!(
+                "  deployed with revision 3 of its rules; read by `{reader}`; 1 of 3 providers would share this"
+            )
+        );
     }
 }

@@ -296,7 +296,8 @@ mod tests {
         ├─ creating table.data  8.0 s
         │    waiting until it is active
         ├─ creating function.api  4.0 s
-        └─ backfill 01JOB  1,200 of 5,000 items  24%
+        └─ sift `clinic`  4.0 s
+             ━━━━──────────────── 24%  1,200 of about 5,000  300/s  about 12.6 s left
         ");
     }
 

@@ -21,7 +21,7 @@ use abstraction::{Part, shows_no_more};
 use atoms::{Atoms, Points};
 pub use theorem::{Theorem, theorems};
 
-use super::{CompiledRules, Question, Terms};
+use super::{CompiledRules, Question, Terms, compile};
 use crate::datatype::{DataType, Field};
 use crate::id::Name;
 use crate::stack::{History, RuleSet};
@@ -181,6 +181,17 @@ fn more(one: Option<&BTreeSet<Name>>, than: Option<&BTreeSet<Name>>) -> bool {
         (Some(_), None) => true,
         (None, _) => false,
     }
+}
+
+/// Whether a change of rules is known to let nobody see anything that they did not see before, of these data types as they
+/// are. Only what is enumerated counts as known.
+pub fn only_takes_away(types: &BTreeMap<Name, DataType>, before: &RuleSet, after: &RuleSet) -> bool {
+    let (Ok(old), Ok(new)) = (compile(types, before), compile(types, after)) else { return false };
+    let side = |data_type, rules, compiled| Side { data_type, rules, compiled };
+    types.values().filter(|data_type| new.covers(&data_type.name)).all(|data_type| {
+        let found = compare(side(data_type, before, &old), side(data_type, after, &new));
+        matches!(found.appears, Finding::Never)
+    })
 }
 
 /// Compares what consumers of a group see of one data type before and after a change.

@@ -107,3 +107,19 @@ fn a_field_that_a_type_gains_is_seen_by_groups_that_see_all_fields() {
         assert_eq!(back.verdict(), turned(expected), "{written}");
     }
 }
+
+#[test]
+fn a_change_is_known_to_take_away_only_if_nothing_of_any_type_appears() {
+    let when = |when: &str| rules(&Json::from(when));
+    let none = RuleSet::default();
+    for (before, after, expected) in [
+        (when("resource.mgdl > 100"), when("resource.mgdl > 120"), true),
+        (when("resource.mgdl > 100"), when("100 < resource.mgdl"), true),
+        (when("resource.mgdl > 100"), when("resource.mgdl > 90"), false),
+        (when("resource.mgdl > 100"), none.clone(), true),
+        (none, when("resource.mgdl > 100"), false),
+        (when("resource.mgdl > 100"), when("resource.no_such_field > 1"), false),
+    ] {
+        assert_eq!(only_takes_away(&types(), &before, &after), expected, "{before:?} -> {after:?}");
+    }
+}
