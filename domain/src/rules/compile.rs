@@ -7,6 +7,7 @@ use cedar_policy::{Expression, Policy, PolicyId, PolicySet, Schema, ValidationMo
 use miette::Diagnostic as _;
 use serde_json::Value as Json;
 
+use super::operators::foreign;
 use super::{CompiledRules, TypeRule, TypeRules, schema};
 use crate::datatype::{DataType, FieldType};
 use crate::diagnostic::nearest;
@@ -129,7 +130,11 @@ impl<'a> Condition<'a> {
         // On its own first: text that closes the brace and adds a policy of its own is no expression.
         if let Err(errors) = Expression::from_str(text) {
             let part = errors.iter().next().and_then(|e| label(e, 0, text)).unwrap_or(whole);
-            return Err((part, format!("the condition cannot be read: {errors}"), example.into()));
+            let help = foreign(text).map_or_else(
+                || example.to_owned(),
+                |(written, cedar)| format!("for `{written}` Cedar has `{cedar}`"),
+            );
+            return Err((part, format!("the condition cannot be read: {errors}"), help));
         }
         let source = format!("permit(principal, action, resource) when {{\n{text}\n}};");
         let Ok(json) = Policy::parse(None, &source).map_err(drop).and_then(|p| p.to_json().map_err(drop))

@@ -10,6 +10,7 @@ mod compile;
 mod contract;
 pub mod explain;
 pub mod lint;
+mod operators;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -107,6 +107,8 @@ impl World {
             functions: Some(self.dir.path().to_owned()),
             region: Some(crate::REGION.to_owned()),
             lease: self.lease,
+            // No function runs here that could work a job off.
+            detach: true,
             ..Options::new(self.file(), Target::Aws)
         }
     }

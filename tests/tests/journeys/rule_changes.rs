@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::id::Name;
 use domain::rules::compare::Verdict;
+use domain::time::Timestamp;
 use glucose_study::client::{Client, Group};
 use glucose_study::people::{CONSUMER, LEAD, own};
 use glucose_study::readings::{Reading, file, read};
@@ -12,6 +14,7 @@ use glucose_study::talk::Talk;
 use journeys::{Emulator, World, text};
 use provision::event::{Collected, Event, JobState};
 use provision::plan::{Known, Sharing};
+use provision::session::{Followed, Session, data_plane, follow};
 use provision::{Approval, Error, Exit, Options, apply};
 use serde_json::Value;
 
@@ -46,9 +49,13 @@ impl Study {
 
     /// Applies the file, and tells what was told meanwhile.
     async fn apply(&self, allowed: &[&str]) -> (Result<(), Error>, Told) {
+        self.apply_and(allowed, false).await
+    }
+
+    async fn apply_and(&self, allowed: &[&str], detach: bool) -> (Result<(), Error>, Told) {
         let collected = Arc::new(Collected::default());
         let allow_widening = allowed.iter().map(|name| (*name).to_owned()).collect();
-        let options = Options { events: collected.clone(), allow_widening, ..self.world.options() };
+        let options = Options { events: collected.clone(), allow_widening, detach, ..self.world.options() };
         let result = apply(&options, &Approval::Given).await.map(drop);
         let events = collected.events();
         let plan = events.iter().find_map(|event| match event {
@@ -170,4 +177,24 @@ async fn a_rule_of_the_study_is_narrowed_widened_and_reworded() {
     assert_eq!(world.jobs(&study.group).await.len(), jobs, "no job was made");
     assert_eq!(rows(world.rows("replicas").await), before, "no copy was touched");
     assert_eq!(study.seen().await, study.above(140));
+
+    // Left to run, and watched again by somebody else.
+    world.rewrite("140 < resource.mgdl || resource.mgdl >= 400", "resource.mgdl > 100");
+    let (result, told) = study.apply_and(&[GROUP], true).await;
+    result.unwrap();
+    assert_eq!(told.jobs(), vec![]);
+    let next = told.events.iter().find_map(|event| match event {
+        Event::NextSteps { lines } => Some(lines.join("\n")),
+        _ => None,
+    });
+    assert!(next.is_some_and(|lines| lines.contains("status --follow")));
+    let collected = Arc::new(Collected::default());
+    let options = Options { events: collected.clone(), ..world.options() };
+    let session = Session::open(&options).await.unwrap();
+    let (store, _) = data_plane(&session).await.unwrap();
+    let declared = store.declared_group(&Name::parse(GROUP).unwrap()).await.unwrap().unwrap();
+    let groups = [(declared.id, GROUP.to_owned())].into();
+    let since = Timestamp::from_millis(i64::MAX / 2);
+    assert_eq!(follow(&session, &store, groups, since).await.unwrap(), Followed::Finished);
+    assert_eq!(study.seen().await, study.above(100));
 }
