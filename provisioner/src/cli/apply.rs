@@ -21,6 +21,11 @@ use crate::session::{Approval, Target, apply, apply_saved};
 /// With a plan that `plan --out` saved it makes no choices and does not ask: it does exactly that, or exits with 6 and
 /// says what changed since: the configuration, the recorded state, or which live attribute of which resource.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  provision apply --target local     the whole stack on this machine
+  provision apply plan.json          a plan that `provision plan --out plan.json` saved
+  provision apply --env prod --yes   without asking, as in CI")]
 pub(super) struct Apply {
     /// A saved plan
     #[arg(value_name = "PLAN")]

@@ -15,6 +15,10 @@ use crate::session::{Approval, destroy, losses};
 /// Refuses while deletion protection is on. Says how many items and copies would be lost, by data type and
 /// group, and asks for the stack's name.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  provision plan --destroy             what it would delete, and what people would lose
+  provision destroy --confirm study    without asking, as in scripts")]
 pub(super) struct Destroy {
     /// The stack's name, for scripts: then nobody is asked
     #[arg(long, value_name = "NAME")]

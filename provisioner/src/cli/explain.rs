@@ -1,6 +1,7 @@
 //! `provision explain`
 
 use clap::Args;
+use serde::Serialize;
 
 use super::App;
 use crate::error::{Error, Exit};
@@ -10,18 +11,39 @@ include!(concat!(env!("OUT_DIR"), "/error_pages.rs"));
 /// Print what an error code means and what to do about it
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The code: FH0301
-    code: String,
+    /// The code: FH0301; every code with its title if left out
+    code: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    code: &'static str,
+    title: &'static str,
+}
+
+fn list() -> Vec<Listed> {
+    // Every page begins with its code and its title; a test sees to that.
+    let title = |page: &'static str| page.lines().next()?.split_once(": ").map(|(_, title)| title);
+    PAGES.iter().map(|(code, page)| Listed { code, title: title(page).unwrap_or_default() }).collect()
 }
 
 impl Explain {
     pub(super) fn run(self, app: &App) -> Result<Exit, Error> {
-        let wanted = self.code.to_uppercase();
+        let Some(given) = self.code else {
+            let all = list();
+            let line = |one: &Listed| format!("{}  {}\n", one.code, one.title);
+            app.show(&all, || all.iter().map(line).collect());
+            return Ok(Exit::Done);
+        };
+        let wanted = given.to_uppercase();
         let Some((code, page)) = PAGES.iter().find(|(code, _)| *code == wanted) else {
             let near = |code: &&str| code.get(..4) == wanted.get(..4);
-            let known: Vec<String> =
-                PAGES.iter().map(|(code, _)| *code).filter(near).map(str::to_owned).collect();
-            return Err(Error::Unknown { what: "the error code", name: self.code, known });
+            let codes = || PAGES.iter().map(|(code, _)| *code);
+            let mut known: Vec<String> = codes().filter(near).map(str::to_owned).collect();
+            if known.is_empty() {
+                known = codes().map(str::to_owned).collect();
+            }
+            return Err(Error::Unknown { what: "the error code", name: given, known });
         };
         app.show(&serde_json::json!({ "code": code, "page": page }), || (*page).to_owned());
         Ok(Exit::Done)

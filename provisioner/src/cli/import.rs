@@ -16,6 +16,10 @@ use crate::session::{Adoption, Origin, Session, adopt, adoptable};
 /// differs from the file, asks, tags it and writes it into the state. Nothing else about it is changed: that is for the
 /// next `apply`, after its plan was seen.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  provision import                          everything that has the stack's names
+  provision import table.data queue.jobs    only these; `provision plan` names their addresses")]
 pub(super) struct Import {
     /// Only these: `table.data`
     #[arg(value_name = "ADDRESS")]

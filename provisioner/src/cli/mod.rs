@@ -95,7 +95,7 @@ struct Globals {
     /// A profile of your AWS configuration
     #[arg(long, global = true)]
     profile: Option<String>,
-    /// Print one JSON object a line, for programs
+    /// Print JSON, for programs: the command's one document, or an event a line
     #[arg(long, global = true)]
     json: bool,
     /// Write what `--json` would print into this file, beside what is shown
@@ -253,7 +253,7 @@ pub async fn run_in(
         Command::Apply(_)
             | Command::Destroy(_)
             | Command::Import(_)
-            | Command::State(_)
+            | Command::State(state::StateArgs { command: state::Command::Rebuild })
             | Command::Reconcile(_)
     );
     let listener = tokio::spawn(listen(handle, printer.clone(), drains));

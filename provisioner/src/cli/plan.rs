@@ -10,12 +10,18 @@ use crate::error::{Error, Exit};
 use crate::event::Event;
 use crate::plan::iam;
 use crate::render::markdown;
-use crate::session::{Session, write_saved};
+use crate::session::{Session, destroy_plan, write_saved};
 
 /// Show what an apply would do
 ///
 /// Only reads. Values that are known once other resources exist are shown as `(known after apply)`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  provision plan --detailed-exitcode          exits with 2 when changes are pending
+  provision plan --out plan.json              then `provision apply plan.json` does exactly that
+  provision plan --markdown plan.md           for a comment on a pull request
+  provision plan --iam-policy > policy.json   what the deployer's role needs")]
 pub(super) struct PlanArgs {
     /// Exit with 2 when changes are pending, so that scripts can tell
     #[arg(long)]
@@ -29,6 +35,9 @@ pub(super) struct PlanArgs {
     /// Print the least IAM policy that carrying out this plan needs, instead of the plan
     #[arg(long)]
     iam_policy: bool,
+    /// Show what `destroy` would delete instead, and what people would lose by it
+    #[arg(long, conflicts_with = "out")]
+    destroy: bool,
 }
 
 impl PlanArgs {
@@ -36,8 +45,10 @@ impl PlanArgs {
         // The output of `--iam-policy` must be the policy and nothing else.
         let options = if self.iam_policy { app.options_for_document() } else { app.options() };
         let session = Session::open(&options).await?;
-        let desired = session.desired().await?;
-        let seen = session.plan_with_impact(&desired).await?;
+        let seen = match self.destroy {
+            true => destroy_plan(&session).await?,
+            false => session.plan_with_impact(&session.desired().await?).await?,
+        };
         if let Some(path) = &self.out {
             write_saved(path, &session.saved(&seen)?)?;
         }
@@ -48,6 +59,9 @@ impl PlanArgs {
             self.print_policy(app, &session, &seen.plan);
         } else {
             session.options.events.event(Event::Plan { plan: Arc::new(seen.plan.clone()) });
+            if self.destroy && !seen.plan.is_empty() {
+                session.options.events.event(Event::Losses { losses: seen.losses.clone() });
+            }
         }
         if let Some(path) = self.out.as_ref().filter(|_| !self.iam_policy) {
             let line = format!("  provision apply {}   # does exactly this, or refuses", path.display());

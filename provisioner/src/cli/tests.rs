@@ -107,5 +107,8 @@ async fn explain_prints_the_page_of_a_code() {
     assert!(out.starts_with("# FH0301: "), "{out}");
     let (code, _, err) = provision(&["explain", "FH9999"]).await;
     assert_eq!(code, 1);
-    assert!(err.contains("FH0206"), "{err}");
+    assert!(err.contains("FH0206") && err.contains("there is: FH0101, "), "{err}");
+    let (code, out, _) = provision(&["explain"]).await;
+    assert_eq!(code, 0);
+    assert!(out.contains("FH0301  somebody else is working on the stack\n"), "{out}");
 }

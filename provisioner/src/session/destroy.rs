@@ -58,6 +58,18 @@ pub async fn destroy(options: &Options, approval: &Approval) -> Result<Summary, 
     result.map(|()| summary)
 }
 
+/// What a destroy would delete, and what people would lose by it. Only reads.
+///
+/// # Errors
+/// If something cannot be read.
+pub async fn destroy_plan(session: &Session) -> Result<Seen, Error> {
+    let mut seen = session.plan_destroy(&super::wanted::without_code(session)).await?;
+    if !seen.plan.is_empty() {
+        seen.losses = super::losses::of_stack(session).await?;
+    }
+    Ok(seen)
+}
+
 async fn under_lock(
     session: &Session,
     desired: &[crate::resource::Resource],

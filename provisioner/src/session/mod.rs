@@ -22,7 +22,7 @@ use domain::stack::Stack;
 
 pub use adopt::{Adoption, Origin, adopt, adoptable, rebuild};
 pub use apply::{Applied, Approval, apply};
-pub use destroy::{destroy, losses};
+pub use destroy::{destroy, destroy_plan, losses};
 pub use follow::{Followed, follow, kind as kind_of_job};
 pub use outputs::{next_steps, outputs_of, recorded_outputs};
 pub use reconcile::{Reconciled, begin_era, data_plane, reconcile};

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, try_join3};
 
 use super::rows::{self, Row, number, text};
-use super::{Lock, RowChange, Run, Snapshot, StateError, StateStore, Write};
+use super::{JournalLine, Lock, RowChange, Run, Snapshot, StateError, StateStore, Write};
 use crate::aws::{AwsError, ErrorKind};
 
 /// How many of the last runs are read.
@@ -31,19 +31,23 @@ impl DynamoState {
     }
 
     async fn entries(&self) -> Result<Vec<Row>, AwsError> {
+        self.rows(rows::STATE, String::new()).await
+    }
+
+    /// All rows of a partition whose sort keys begin with that.
+    async fn rows(&self, partition: &str, begin: String) -> Result<Vec<Row>, AwsError> {
         let mut found = Vec::new();
         let mut from = None;
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = match begin.is_empty() {
+            true => query.key_condition_expression("pk = :pk"),
+            false => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :begin)")
+                .expression_attribute_values(":begin", text(begin)),
+        };
+        let query = query.expression_attribute_values(":pk", text(partition));
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(rows::STATE))
-                .set_exclusive_start_key(from)
-                .send()
-                .await?;
+            let page = query.clone().set_exclusive_start_key(from).send().await?;
             found.extend(page.items.unwrap_or_default());
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
@@ -196,6 +200,17 @@ impl StateStore for DynamoState {
 
     fn write<'a>(&'a self, token: u64, write: &'a Write) -> BoxFuture<'a, Result<(), StateError>> {
         self.transact(token, write).boxed()
+    }
+
+    fn run_journal(&self, token: u64) -> BoxFuture<'_, Result<Vec<JournalLine>, StateError>> {
+        async move {
+            let read = self.rows(rows::JOURNAL, rows::of_run(token)).await;
+            let lines = unless_missing(read)?.unwrap_or_default();
+            let mut lines: Vec<JournalLine> = lines.iter().map(rows::document).collect::<Result<_, _>>()?;
+            lines.sort_by_key(|line| line.begun);
+            Ok(lines)
+        }
+        .boxed()
     }
 
     fn end_run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<(), StateError>> {

@@ -69,6 +69,16 @@ impl StateStore for MemoryState {
         .boxed()
     }
 
+    fn run_journal(&self, token: u64) -> BoxFuture<'_, Result<Vec<JournalLine>, StateError>> {
+        async move {
+            let mut lines = self.journal();
+            lines.retain(|line| line.token == token);
+            lines.sort_by_key(|line| line.begun);
+            Ok(lines)
+        }
+        .boxed()
+    }
+
     fn end_run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<(), StateError>> {
         async move {
             let mut inner = self.inner();

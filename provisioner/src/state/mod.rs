@@ -186,6 +186,9 @@ pub trait StateStore: Send + Sync {
     /// Makes one change, unless the row was written under a greater token: then [`StateError::Lost`].
     fn write<'a>(&'a self, token: u64, write: &'a Write) -> BoxFuture<'a, Result<(), StateError>>;
 
+    /// What the journal says of the run of this token, in the order in which it was begun.
+    fn run_journal(&self, token: u64) -> BoxFuture<'_, Result<Vec<JournalLine>, StateError>>;
+
     /// Writes down that a run ended.
     fn end_run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<(), StateError>>;
 

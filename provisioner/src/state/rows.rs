@@ -67,7 +67,12 @@ pub(super) fn entry_row(entry: &Entry, token: u64) -> Result<Row, StateError> {
 }
 
 pub(super) fn journal_row(line: &JournalLine) -> Result<Row, StateError> {
-    row(JOURNAL, format!("{}#{}", padded(line.token), line.address), line)
+    row(JOURNAL, format!("{}{}", of_run(line.token), line.address), line)
+}
+
+/// What the keys of a run's journal begin with.
+pub(super) fn of_run(token: u64) -> String {
+    format!("{}#", padded(token))
 }
 
 pub(super) fn run_row(run: &Run) -> Result<Row, StateError> {

@@ -90,6 +90,50 @@ async fn what_is_compared_is_one_document() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_state_knows_is_one_document() {
+    let mut world = deployed().await;
+    let known = document(&world, &["state", "list"]).await;
+    assert!(known.as_array().unwrap().contains(&json!("table.data")), "{known}");
+    let table = document(&world, &["state", "show", "table.data"]).await;
+    assert_eq!((&table["status"], &table["physicalId"]), (&json!("ready"), &json!("acme-data")));
+    let (missing, _) = run(&world, &["state", "show", "table.dta"]).await;
+    assert_eq!((missing.code, &missing.document()["code"]), (1, &json!("FH0206")));
+    assert!(missing.document()["help"].as_str().unwrap().contains("table.data"), "{missing:#?}");
+
+    world.recode("worker", "other code");
+    world.apply().await;
+    let ended = document(&world, &["state", "journal"]).await;
+    assert_eq!(ended["journal"][0]["address"], "function.worker", "{ended}");
+    assert!(ended["journal"][0]["ended"].is_string());
+    let first = document(&world, &["state", "journal", "--run", "1"]).await;
+    assert!(first["journal"].as_array().unwrap().len() > 40, "{first}");
+
+    world.lease = LeaseTimes::default();
+    world.recode("worker", "yet other code");
+    let mut dead = world.aws.kill_at(3, When::After);
+    tokio::select! {
+        ended = world.try_apply() => panic!("it ended: {:?}", ended.map(|applied| applied.summary)),
+        died = dead.wait_for(|dead| *dead) => drop(died.unwrap()),
+    }
+    let open = document(&world, &["state", "journal"]).await;
+    assert!(open["journal"][0]["ended"].is_null(), "{open}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_destroy_would_delete_can_be_seen_before() {
+    let world = deployed().await;
+    world.aws.take_calls();
+    let markdown = world.file().with_file_name("plan.md").display().to_string();
+    let seen = world.command(&["plan", "--destroy", "--markdown", &markdown]).await;
+    assert_eq!(seen.code, 0, "{seen:#?}");
+    assert!(seen.out.contains(" to delete") && seen.out.contains("- table.data"), "{}", seen.out);
+    assert!(seen.err.contains("people would lose for good:\n  group `care-team`: "), "{}", seen.err);
+    let comment = std::fs::read_to_string(markdown).unwrap();
+    assert!(comment.contains("| group <code>care-team</code> |"), "{comment}");
+    assert!(!world.aws.take_calls().iter().any(|record| record.call.is_mutating()), "it only reads");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_command_with_a_document_tells_on_the_way_is_on_stderr() {
     let world = lost().await;
     let (rebuilt, lines) = run(&world, &["state", "rebuild"]).await;
