@@ -187,12 +187,25 @@ impl Client {
         body: Option<&Value>,
         token: Option<&str>,
     ) -> Result<Answer, ClientError> {
+        self.request(method, path, body, (token, None)).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        (token, key): (Option<&str>, Option<&str>),
+    ) -> Result<Answer, ClientError> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let lost = |error: reqwest::Error| ClientError::NoAnswer { what: what.clone(), why: cause(&error) };
         let url = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
         let mut request = self.http.request(method, url);
         if let Some(token) = token {
             request = request.bearer_auth(token);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = body {
             request = request.json(body);
@@ -218,11 +231,35 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<T, ClientError> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let Answer { status, body, .. } = self.call(method, path, body).await?;
-        if !status.is_success() {
-            return Err(ClientError::Refused { what, status, problem: problem(&body) });
+        good(what, self.call(method, path, body).await?)
+    }
+
+    /// Sends what makes something, until there is an answer that will not change by itself: the key, which stands for
+    /// this request and no other, keeps it from being made twice.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn make<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> Result<T, ClientError> {
+        let once = async || {
+            let token = self.token().await?;
+            let answer = self.request(Method::POST, path, Some(body), (Some(&token), Some(key))).await?;
+            good(format!("POST {path}"), answer)
+        };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match once().await {
+                Err(error) if error.is_passing() && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause(attempt)).await
+                }
+                result => return result,
+            }
         }
-        serde_json::from_value(body).map_err(|error| ClientError::Unknown { what, why: error.to_string() })
     }
 
     /// Sends what can be repeated without harm, until there is an answer that will not change by itself.
@@ -289,6 +326,15 @@ pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
     let Ok(mut url) = Url::parse("http://api/") else { return path.to_owned() };
     url.query_pairs_mut().extend_pairs(parameters);
     format!("{path}?{}", url.query().unwrap_or_default())
+}
+
+/// Reads a good answer.
+fn good<T: DeserializeOwned>(what: String, answer: Answer) -> Result<T, ClientError> {
+    let Answer { status, body, .. } = answer;
+    if !status.is_success() {
+        return Err(ClientError::Refused { what, status, problem: problem(&body) });
+    }
+    serde_json::from_value(body).map_err(|error| ClientError::Unknown { what, why: error.to_string() })
 }
 
 /// What a problem document says, in one line.

@@ -5,7 +5,10 @@
 //! that names somebody. It goes through everything twice: the second time when every function has ended that may have
 //! read, before the call, that there is such a user.
 
+mod traces;
+
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, DeleteRequest, TransactWriteItem, Update, WriteRequest,
@@ -15,12 +18,17 @@ use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
+use traces::{Trace, trace};
+
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::data::BATCH;
 use crate::directory::{AUDIENCE, Caller, Job, JobKind, User};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, Key, PK, SK};
+
+/// How often items that the database did not delete are sent again.
+const ATTEMPTS: u64 = 8;
 
 /// Whose traces a job removes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,65 +91,6 @@ pub struct Stretch {
     pub purging: bool,
     /// Where the next stretch begins.
     pub next: Option<Position>,
-}
-
-/// Attributes that name somebody in a row that belongs to others: the name goes and the row stays.
-const NAMES: [&str; 4] = [crate::ledger::READER, "invitedBy", "answeredBy", "madeBy"];
-
-/// What is to be done about a row.
-#[derive(Debug, PartialEq, Eq)]
-enum Trace {
-    None,
-    Purging,
-    Names(Vec<&'static str>),
-    /// Somebody has agreed that they read; so it reads before and after.
-    Audience {
-        before: String,
-        after: String,
-    },
-    Row,
-}
-
-/// Rows that are about one person, so that they go with them. Of all others only names are taken out: the rules of a
-/// group, say, may quote anything.
-fn is_about_one(pk: &str, sk: &str) -> bool {
-    let of_pk = ["IDENTITY#", "INVITE#", keys::REPAIRS];
-    let of_sk = ["INVITE#", "JOB#"];
-    of_pk.iter().any(|prefix| pk.starts_with(prefix)) || of_sk.iter().any(|prefix| sk.starts_with(prefix))
-}
-
-fn trace(row: &Row, whom: &Erased, job: &Key) -> Trace {
-    let text = |name: &str| attr::get_text(row, name).unwrap_or_default();
-    let own = whom.partitions();
-    // What is their own goes at the end, with the receipts that say where copies were.
-    if (text(PK), text(SK)) == (&job.pk, &job.sk) || own.iter().any(|pk| pk == text(PK)) {
-        return Trace::None;
-    }
-    let named = |name: &&str| whom.is_named_in(text(name));
-    if named(&AUDIENCE) {
-        let before = text(AUDIENCE).to_owned();
-        let after = without(&before, &whom.user);
-        return Trace::Audience { before, after };
-    }
-    let others = row.keys().map(String::as_str).filter(|name| !NAMES.contains(name));
-    let theirs = others.into_iter().any(|name| named(&name));
-    let addressed = whom.address.is_some()
-        && row.get("email").and_then(|email| email.as_s().ok()).map(|email| keys::email_partition(email))
-            == whom.address;
-    if (theirs || addressed) && is_about_one(text(PK), text(SK)) {
-        let purge = text("status") == "open" && text("what").contains("\"kind\":\"purge\"");
-        return if purge { Trace::Purging } else { Trace::Row };
-    }
-    let names: Vec<&'static str> = NAMES.iter().copied().filter(|name| named(name)).collect();
-    if names.is_empty() { Trace::None } else { Trace::Names(names) }
-}
-
-/// An audience as it is stored, without somebody.
-fn without(audience: &str, user: &UserId) -> String {
-    let mut agreed: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(audience).unwrap_or_default();
-    agreed.remove(user.as_str());
-    serde_json::to_string(&agreed).unwrap_or_default()
 }
 
 fn erasure_of(row: &Row) -> Result<Erasure> {
@@ -363,11 +312,17 @@ impl Store {
                 self.tables.data.clone(),
                 chunk.iter().map(delete).collect::<Result<Vec<_>>>()?,
             )]);
-            while !left.is_empty() {
+            for attempt in 1u64.. {
                 let write = self.client.batch_write_item().set_request_items(Some(left));
                 left = write.send().await.map_err(sdk)?.unprocessed_items.unwrap_or_default();
-                if !left.is_empty() {
-                    tokio::time::sleep(std::time::Duration::from_millis(50 + fastrand::u64(..100))).await;
+                match left.is_empty() {
+                    true => break,
+                    // The job is delivered again, and goes on with what is left.
+                    false if attempt == ATTEMPTS => return Err(StoreError::Busy("unprocessed".into())),
+                    false => {
+                        let most = 50 * attempt;
+                        tokio::time::sleep(Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
+                    }
                 }
             }
         }
@@ -431,48 +386,4 @@ fn key_of(row: &Row) -> Result<Key> {
     let text = |name| attr::get_text(row, name).map(str::to_owned);
     let read = || -> std::result::Result<Key, String> { Ok(Key { pk: text(PK)?, sk: text(SK)? }) };
     read().map_err(|what| StoreError::corrupt("directory", what))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whom() -> Erased {
-        Erased {
-            user: UserId::from_bits(7),
-            drive: DriveId::from_bits(8),
-            address: Some(keys::email_partition("ann@example.org")),
-        }
-    }
-
-    fn row(pk: &str, sk: &str, texts: &[(&'static str, &str)]) -> Row {
-        let key = Key { pk: pk.into(), sk: sk.into() };
-        attr::row(&key, texts.iter().map(|(name, value)| (*name, attr::text(*value))))
-    }
-
-    #[test]
-    fn every_kind_of_trace_is_told_from_what_is_others() {
-        let (whom, job) = (whom(), Key { pk: "GROUP#j".into(), sk: "JOB#j".into() });
-        let (user, drive) = (whom.user.as_str(), whom.drive.as_str());
-        let other = UserId::from_bits(9);
-        let found = |row: Row| trace(&row, &whom, &job);
-        assert_eq!(found(row("GROUP#g", "INVITE#i", &[("user", other.as_str())])), Trace::None);
-        assert_eq!(found(row("GROUP#g", "INVITE#i", &[("email", " Ann@example.org")])), Trace::Row);
-        assert_eq!(found(row("GROUP#g", "INVITE#i", &[("email", "bob@example.org")])), Trace::None);
-        assert_eq!(found(row("IDENTITY#x", "LINK", &[("user", user)])), Trace::Row);
-        assert_eq!(found(row("REPAIR", &format!("ITEM#{drive}#x"), &[])), Trace::Row);
-        let invited = row("GROUP#g", "INVITE#i", &[("invitedBy", user), ("user", other.as_str())]);
-        assert_eq!(found(invited), Trace::Names(vec!["invitedBy"]));
-        assert_eq!(found(row("LEDGER#x", "SHOWN#y", &[("reader", user)])), Trace::Names(vec!["reader"]));
-        let what = format!("{{\"kind\":\"purge\",\"drive\":\"{drive}\"}}");
-        let purge = |status| row("GROUP#g", "JOB#k", &[("what", &what), ("status", status)]);
-        assert_eq!((found(purge("open")), found(purge("done"))), (Trace::Purging, Trace::Row));
-        let audience = format!("{{\"{user}\":1,\"{other}\":2}}");
-        let after = format!("{{\"{other}\":2}}");
-        let of_provider = row("GROUP#g", "ROSTER#DRIVE#d", &[("audience", &audience), ("drive", "d")]);
-        assert_eq!(found(of_provider), Trace::Audience { before: audience, after });
-        assert_eq!(found(row("GROUP#g", "RULES#1", &[("rules", user)])), Trace::None, "others' words");
-        assert_eq!(found(row("GROUP#j", "JOB#j", &[("what", user)])), Trace::None, "its own job");
-        assert_eq!(found(row(&keys::drive_partition(&whom.drive), "RECEIPT#r", &[])), Trace::None);
-    }
 }
