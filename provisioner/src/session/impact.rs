@@ -1,8 +1,10 @@
 //! Counts what a change of sharing would move, before it is made.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use domain::datatype::DataType;
+use domain::id::Name;
 use domain::replication::ProviderMembership;
 use domain::rules::compile;
 use store::clock::now;
@@ -28,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// with a warning: nothing depends on it.
 pub(super) async fn estimate(session: &Session, plan: &mut Plan) {
     let changes = rule_changes(plan);
+    let changes: BTreeMap<&Name, &RuleChange> =
+        changes.iter().map(|change| (&change.group, change)).collect();
     let moved: Vec<usize> = (0..plan.sharing.len())
         .filter(|at| plan.sharing.get(*at).is_some_and(|sharing| sharing.course() != Course::Leave))
         .collect();
@@ -43,7 +47,7 @@ pub(super) async fn estimate(session: &Session, plan: &mut Plan) {
     let mut left_out = 0;
     for at in moved {
         let Some(sharing) = plan.sharing.get_mut(at) else { continue };
-        let Some(change) = changes.iter().find(|change| change.group == sharing.group) else { continue };
+        let Some(change) = changes.get(&sharing.group) else { continue };
         if Instant::now() > until {
             left_out += 1;
             continue;
