@@ -32,9 +32,9 @@ pub(super) fn of(
         Subject::Drive(drive) => bare(&mut found, uid("Drive", drive.as_str())?),
         Subject::Group(group) => of_group(&mut found, group)?,
         Subject::Member(group, named) => of_member(&mut found, group, named)?,
-        Subject::Invitation { active, user, address } => {
-            let mut attributes =
-                HashMap::from([("active".to_owned(), RestrictedExpression::new_bool(*active))]);
+        Subject::Invitation { group, user, address } => {
+            let of = RestrictedExpression::new_entity_uid(of_group(&mut found, group)?);
+            let mut attributes = HashMap::from([("group".to_owned(), of)]);
             if let Some(user) = user {
                 attributes.insert("user".to_owned(), reference("User", user.as_str())?);
             }
@@ -59,7 +59,7 @@ fn of_actor(found: &mut Vec<Entity>, actor: &Actor<'_>, subject: &Subject<'_>) -
         attributes.insert("address".to_owned(), RestrictedExpression::new_string((*address).to_owned()));
     }
     let mut rosters = HashSet::new();
-    if let Subject::Group(group) | Subject::Member(group, _) = subject {
+    if let Subject::Group(group) | Subject::Member(group, _) | Subject::Invitation { group, .. } = subject {
         let held = [
             ("owners", group.roles.owner),
             ("providers", group.roles.provider),

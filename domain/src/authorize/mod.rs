@@ -90,8 +90,8 @@ pub enum Subject<'a> {
     Member(GroupFacts<'a>, &'a str),
     /// An invitation.
     Invitation {
-        /// Whether its group is.
-        active: bool,
+        /// Into which group.
+        group: GroupFacts<'a>,
         /// The user whom it is for.
         user: Option<&'a UserId>,
         /// Or the address, in its normal form.
@@ -215,10 +215,13 @@ impl Policies {
             return Verdict::Hidden("group");
         }
         if self.permits(actor, action, subject) {
-            Verdict::Allowed
-        } else {
-            refusal(actor, operation, subject)
+            return Verdict::Allowed;
         }
+        let is_invitation = matches!((actor, subject), (Actor::User { .. }, Subject::Invitation { .. }));
+        if is_invitation && !self.permits(actor, &self.know, subject) {
+            return Verdict::Hidden("invitation");
+        }
+        refusal(actor, operation, subject)
     }
 
     fn permits(&self, actor: &Actor<'_>, action: &Action, subject: &Subject<'_>) -> bool {
@@ -255,9 +258,11 @@ fn refusal(actor: &Actor<'_>, operation: Operation, subject: &Subject<'_>) -> Ve
         (Actor::Visitor, _) => Verdict::NoProfile,
         (_, Subject::Api) => Verdict::Forbidden("this is not for you"),
         (_, Subject::Drive(_)) => Verdict::Hidden("item"),
-        (_, Subject::Invitation { .. }) => Verdict::Hidden("invitation"),
+        (_, Subject::Invitation { .. }) => Verdict::Forbidden("only whom an invitation is for may answer it"),
         (_, Subject::Group(_) | Subject::Member(..)) => match operation {
-            Operation::GetContract | Operation::ReplaceContract => Verdict::Hidden("contract"),
+            Operation::GetContract | Operation::ReplaceContract => {
+                Verdict::Forbidden("only providers of the group have a contract with it")
+            }
             Operation::GetAudience
             | Operation::SetAudience
             | Operation::AgreeToConsumer

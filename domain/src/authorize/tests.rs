@@ -63,7 +63,7 @@ fn subject<'a>(kind: About, id: &'a UserId, drive: &'a DriveId, facts: GroupFact
         About::Drive => Subject::Drive(drive),
         About::Group => Subject::Group(facts),
         About::Member => Subject::Member(facts, id.as_str()),
-        About::Invitation => Subject::Invitation { active: true, user: Some(id), address: None },
+        About::Invitation => Subject::Invitation { group: facts, user: Some(id), address: None },
     }
 }
 
@@ -149,9 +149,19 @@ fn a_policy_that_cannot_be_evaluated_refuses() {
 fn an_invitation_is_for_one_user_or_for_one_proved_address() {
     let ((id, drive), (other, _)) = (user(1), user(2));
     let actor = |address| Actor::User { id: &id, drive: &drive, address };
-    let ask = |actor: Actor<'_>, user, address| {
-        decide(&actor, Operation::AcceptInvitation, &Subject::Invitation { active: true, user, address })
+    let id_of_group = GroupId::from_bits(7);
+    let of = |roles| GroupFacts { id: &id_of_group, active: true, roles };
+    let ask_in = |group, actor: Actor<'_>, user, address| {
+        decide(&actor, Operation::AcceptInvitation, &Subject::Invitation { group, user, address })
     };
+    let ask = |actor: Actor<'_>, user, address| ask_in(of(Roles::default()), actor, user, address);
+    let owner = of(Roles { owner: true, ..Roles::default() });
+    assert!(
+        matches!(ask_in(owner, actor(None), Some(&other), None), Verdict::Forbidden(_)),
+        "they know of it"
+    );
+    let gone = GroupFacts { active: false, ..owner };
+    assert_eq!(ask_in(gone, actor(None), Some(&id), None), Verdict::Hidden("invitation"));
     assert_eq!(ask(actor(None), Some(&id), None), Verdict::Allowed);
     assert_eq!(ask(actor(Some("a@example.org")), None, Some("a@example.org")), Verdict::Allowed);
     for refused in [

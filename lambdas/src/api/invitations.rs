@@ -1,6 +1,6 @@
 //! `/groups/{group_id}/invitations`: inviting, accepting, declining.
 
-use domain::authorize::{Actor, Subject};
+use domain::authorize::{Actor, GroupFacts, Roles, Subject};
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -239,17 +239,24 @@ impl Call<'_> {
         let (invitation, user, group) =
             futures::join!(store.invitation(&group, &id), store.user(&caller.user), store.group(&group));
         let (invitation, user) = (invitation?, user?);
-        let active = match group {
-            Ok(group) => group.active,
-            Err(StoreError::Missing(_)) => false,
-            Err(error) => return Err(error.into()),
-        };
-        let subject = match &invitation.invitee {
-            Invitee::User(user) => Subject::Invitation { active, user: Some(user), address: None },
-            Invitee::Email(address) => Subject::Invitation { active, user: None, address: Some(address) },
+        let group = group.map_err(|error| match error {
+            StoreError::Missing(_) => gone(),
+            error => error.into(),
+        })?;
+        let (to, address) = match &invitation.invitee {
+            Invitee::User(user) => (Some(user), None),
+            Invitee::Email(address) => (None, Some(address.as_str())),
         };
         let actor = Actor::User { id: &user.id, drive: &user.drive, address: user.email.as_deref() };
-        self.ask(&actor, &subject)?;
+        let subject = |roles| {
+            let group = GroupFacts { id: &group.id, active: group.active, roles };
+            Subject::Invitation { group, user: to, address }
+        };
+        if self.ask(&actor, &subject(Roles::default())).is_err() {
+            // Only those whom it is not for are told more or less by their roles, so nobody else waits for these.
+            let roster = self.store().roster(&group, self.document()).await?;
+            self.ask(&actor, &subject(Roles::of(&roster, &caller.user, &caller.drive)))?;
+        }
         Ok(invitation)
     }
 }

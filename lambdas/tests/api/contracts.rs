@@ -160,9 +160,10 @@ async fn a_contract_is_its_providers_alone() {
     join(&ann, &bob, &group, Json::Null).await;
     let eve = world.person("eve").await;
     let path = format!("/groups/{group}/contract");
-    for person in [&ann, &eve] {
-        person.get(&path).await.problem(404, "not-found");
-        person.put(&path, json!({})).await.problem(404, "not-found");
+    // Members know of the group, and are told why not.
+    for (person, status, slug) in [(&ann, 403, "forbidden"), (&eve, 404, "not-found")] {
+        person.get(&path).await.problem(status, slug);
+        person.put(&path, json!({})).await.problem(status, slug);
     }
 }
 
@@ -249,7 +250,7 @@ async fn a_preview_tells_what_would_be_shared_and_with_whom_and_shares_nothing()
     assert_eq!(glucose(&bob.get(&format!("{invitation}/preview?past=none")).await.expect(200))["items"], 0);
     bob.get(&format!("{invitation}/preview?past=some")).await.problem(400, "invalid-parameter");
     bob.get(&format!("{invitation}/preview?when=true")).await.problem(422, "invalid");
-    ann.get(&format!("{invitation}/preview")).await.problem(404, "not-found");
+    ann.get(&format!("{invitation}/preview")).await.problem(403, "forbidden");
     assert_eq!(world.replica_rows(&group, "glucose").await, 0);
     assert!(bob.all("/user/members").await.is_empty());
 }

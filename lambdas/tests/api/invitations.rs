@@ -45,9 +45,10 @@ async fn an_invitation_is_for_the_invitee_alone() {
     let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
     let group = ann.group("Diabetes").await;
     let invitation = ann.invite(&group, "consumer", "bob").await;
-    for person in [&ann, &eve] {
-        person.post(&format!("{invitation}/accept"), Json::Null).await.problem(404, "not-found");
-        person.post(&format!("{invitation}/decline"), Json::Null).await.problem(404, "not-found");
+    // Who has invited knows of it; for everybody else there is no such thing.
+    for (person, status, slug) in [(&ann, 403, "forbidden"), (&eve, 404, "not-found")] {
+        person.post(&format!("{invitation}/accept"), Json::Null).await.problem(status, slug);
+        person.post(&format!("{invitation}/decline"), Json::Null).await.problem(status, slug);
         assert!(person.all("/user/invitations").await.is_empty());
     }
     bob.post(&format!("/groups/{group}/invitations/x/accept"), Json::Null).await.problem(404, "not-found");

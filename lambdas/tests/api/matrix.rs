@@ -40,16 +40,16 @@ ListGroupMembers     -      401    403     404      200   200      200      404 
 RemoveGroupMember    own    401    403     404      204   204      204      404     404     404  404
 RemoveGroupMember    other  401    403     404      204   403      403      404     404     404  404
 LeaveGroup           -      401    403     404      204   204      204      404     404     404  404
-GetContract          -      401    403     404      404   200      404      404     404     404  404
-ReplaceContract      -      401    403     404      404   200      404      404     404     404  404
+GetContract          -      401    403     404      403   200      403      404     404     404  404
+ReplaceContract      -      401    403     404      403   200      403      404     404     404  404
 ListGroupInvitations -      401    403     404      200   403      403      404     404     404  404
 CreateInvitation     -      401    403     404      201   403      403      404     404     404  404
 AcceptInvitation     own    401    403     404      200   200      200      200     409     409  404
-AcceptInvitation     other  401    403     404      404   404      404      404     404     404  404
+AcceptInvitation     other  401    403     404      403   404      404      404     404     404  404
 DeclineInvitation    own    401    403     404      409   409      409      204     409     409  404
-DeclineInvitation    other  401    403     404      404   404      404      404     404     404  404
+DeclineInvitation    other  401    403     404      403   404      404      404     404     404  404
 PreviewInvitation    own    401    403     404      409   409      409      200     409     409  404
-PreviewInvitation    other  401    403     404      404   404      404      404     404     404  404
+PreviewInvitation    other  401    403     404      403   404      404      404     404     404  404
 UpdateDataBatch      -      401    403     200      200   200      200      200     200     200  200
 DeleteDataBatch      -      401    403     200      200   200      200      200     200     200  200
 ExportData           -      401    403     200      200   200      200      200     200     200  200
@@ -303,7 +303,7 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
                     let (user, address) =
                         if own { (&me, "me@example.org") } else { (&pat, "pat@example.org") };
                     Subject::Invitation {
-                        active: facts.active,
+                        group: facts,
                         user: by_id.then_some(user),
                         address: (!by_id).then_some(address),
                     }
