@@ -164,7 +164,7 @@ impl Field {
         match self.kind {
             FieldType::String => self.text(json).map(Value::String),
             FieldType::Integer => {
-                let number = json.as_i64().ok_or("must be a whole number of at most 64 bits")?;
+                let number = whole(json).ok_or("must be a whole number of at most 64 bits")?;
                 self.within(number, |n| n.to_string()).map(Value::Integer)
             }
             FieldType::Decimal => {
@@ -224,6 +224,14 @@ impl Field {
     }
 }
 
+/// A whole number; `93.0` is one too, as JSON Schema has it, as far as a double says whole numbers exactly.
+fn whole(json: &serde_json::Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    let exact = |number: &f64| number.fract() == 0.0 && number.abs() <= EXACT;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 53 bits")]
+    json.as_i64().or_else(|| json.as_f64().filter(exact).map(|number| number as i64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +275,12 @@ mod tests {
         );
         let time = glucose().time_of(&fields).unwrap();
         assert_eq!(glucose().expiry(time).unwrap().to_string(), "2014-02-13T03:42:12Z");
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let fields = check(json!({"takenAt": "2014-02-03T05:42:12Z", "mgdl": 93.0})).unwrap();
+        assert_eq!(fields.get("mgdl"), Some(&Value::Integer(93)));
     }
 
     #[test]

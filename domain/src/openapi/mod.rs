@@ -25,11 +25,12 @@ const SCHEMAS: &str = include_str!("schemas.json");
 
 /// The description of the API: of one stack, or with no data types of any.
 pub fn document(data_types: &BTreeMap<Name, DataType>) -> Json {
-    let mut paths = Map::new();
+    let (mut paths, mut shared) = (Map::new(), Map::new());
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
-            path.insert(route.method.to_lowercase(), operation(route, &operations::doc(route.operation)));
+            let described = operation(route, &operations::doc(route.operation), &mut shared);
+            path.insert(route.method.to_lowercase(), described);
         }
     }
     json!({
@@ -46,7 +47,7 @@ pub fn document(data_types: &BTreeMap<Name, DataType>) -> Json {
         "servers": [{ "url": "/" }],
         "tags": operations::TAGS.iter().map(|(name, text)| json!({"name": name, "description": text})).collect::<Vec<_>>(),
         "paths": paths,
-        "components": components(data_types),
+        "components": components(data_types, shared),
     })
 }
 
@@ -57,7 +58,8 @@ fn operation_id(route: &Route) -> String {
     letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }
 
-fn operation(route: &Route, doc: &Doc) -> Json {
+/// The description of one operation. Answers that many operations have are put into `shared`, by their names.
+fn operation(route: &Route, doc: &Doc, shared: &mut Map<String, Json>) -> Json {
     let mut parameters: Vec<Json> = route
         .path
         .split('/')
@@ -72,7 +74,7 @@ fn operation(route: &Route, doc: &Doc) -> Json {
         "summary": doc.summary,
         "description": doc.description,
         "parameters": parameters,
-        "responses": responses(route, doc),
+        "responses": responses(route, doc, shared),
         "security": match route.scope {
             Some(scope) => json!([{ "people": [scope.full()] }]),
             None => json!([]),
@@ -93,14 +95,15 @@ fn reference(schema: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn responses(route: &Route, doc: &Doc) -> Json {
-    let headers = |extra: &[&str]| -> Map<String, Json> {
-        ["x-request-id"]
-            .iter()
-            .chain(extra)
-            .map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })))
-            .collect()
-    };
+fn headers(extra: &[&str]) -> Map<String, Json> {
+    ["x-request-id"]
+        .iter()
+        .chain(extra)
+        .map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })))
+        .collect()
+}
+
+fn responses(route: &Route, doc: &Doc, shared: &mut Map<String, Json>) -> Json {
     let mut found: BTreeMap<u16, Json> = BTreeMap::new();
     for (status, text, schema) in &doc.answers {
         let mut answer = json!({ "description": text, "headers": headers(&doc.headers) });
@@ -114,27 +117,32 @@ fn responses(route: &Route, doc: &Doc) -> Json {
         problems.entry(problem.status).or_default().push(problem);
     }
     for (status, kinds) in problems {
-        let text: Vec<String> =
-            kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.meaning)).collect();
-        let slugs: Vec<String> = kinds.iter().map(|kind| kind.urn()).collect();
-        let schema = json!({ "allOf": [
-            reference("Problem"),
-            { "properties": { "type": { "enum": slugs }, "status": { "const": status } } },
-        ]});
-        let mut content = json!({ "application/problem+json": { "schema": schema } });
-        // The gateway answers some by itself, before the function is asked.
-        if let (401 | 403 | 413 | 429 | 500 | 503, Some(content)) = (status, content.as_object_mut()) {
-            content.insert("application/json".into(), json!({ "schema": reference("GatewayMessage") }));
-        }
-        let extra = kinds.iter().flat_map(|kind| kind.headers).copied().collect::<Vec<_>>();
-        let answer =
-            json!({ "description": text.join("\n\n"), "headers": headers(&extra), "content": content });
-        found.insert(status, answer);
+        let name = kinds.iter().map(|kind| kind.slug).collect::<Vec<_>>().join("-or-");
+        let name = format!("{status}-{name}");
+        found.insert(status, json!({ "$ref": format!("#/components/responses/{name}") }));
+        shared.insert(name, refused(status, &kinds));
     }
     found.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect::<Map<_, _>>().into()
 }
 
-fn components(data_types: &BTreeMap<Name, DataType>) -> Json {
+/// An answer that is a problem of one of these types.
+fn refused(status: u16, kinds: &[&ProblemType]) -> Json {
+    let text: Vec<String> = kinds.iter().map(|kind| format!("`{}`: {}", kind.slug, kind.meaning)).collect();
+    let slugs: Vec<String> = kinds.iter().map(|kind| kind.urn()).collect();
+    let schema = json!({ "allOf": [
+        reference("Problem"),
+        { "properties": { "type": { "enum": slugs }, "status": { "const": status } } },
+    ]});
+    let mut content = json!({ "application/problem+json": { "schema": schema } });
+    // The gateway answers some by itself, before the function is asked.
+    if let (401 | 403 | 413 | 429 | 500 | 503, Some(content)) = (status, content.as_object_mut()) {
+        content.insert("application/json".into(), json!({ "schema": reference("GatewayMessage") }));
+    }
+    let extra: Vec<&str> = kinds.iter().flat_map(|kind| kind.headers).copied().collect();
+    json!({ "description": text.join("\n\n"), "headers": headers(&extra), "content": content })
+}
+
+fn components(data_types: &BTreeMap<Name, DataType>, responses: Map<String, Json>) -> Json {
     // A test reads it; what cannot be read would be missing from the description and from nothing else.
     let mut components: Json = serde_json::from_str(SCHEMAS).unwrap_or_default();
     types::insert(&mut components, data_types);
@@ -152,6 +160,7 @@ fn components(data_types: &BTreeMap<Name, DataType>) -> Json {
                 `provision outputs` tells the pool's addresses.",
             "flows": { "authorizationCode": flow },
         });
+        components.insert("responses".into(), responses.into());
         components.insert("securitySchemes".into(), json!({ "people": people }));
     }
     components

@@ -150,7 +150,7 @@ fn the_fields_of_a_stack_s_items_are_described() {
     let fields = &document["components"]["schemas"]["Fields-glucose"];
     assert_eq!(fields["required"], json!(["mgdl", "takenAt"]));
     assert_eq!(fields["properties"]["mgdl"]["maximum"], 1000);
-    assert_eq!(fields["properties"]["device"]["enum"], json!(["a", "b"]));
+    assert_eq!(fields["properties"]["device"]["oneOf"][0]["enum"], json!(["a", "b"]));
     assert_eq!(document["components"]["schemas"]["DataType"]["enum"], json!(["glucose"]));
 }
 

@@ -35,8 +35,11 @@ pub(super) fn insert(components: &mut Json, types: &BTreeMap<Name, DataType>) {
 }
 
 fn fields(data_type: &DataType) -> Json {
-    let properties: Map<String, Json> =
-        data_type.fields.iter().map(|(name, held)| (name.to_string(), field(held))).collect();
+    let properties: Map<String, Json> = data_type
+        .fields
+        .iter()
+        .map(|(name, held)| (name.to_string(), sent(held, *name == data_type.time)))
+        .collect();
     let required: Vec<&str> = data_type
         .fields
         .iter()
@@ -47,6 +50,15 @@ fn fields(data_type: &DataType) -> Json {
     json!({
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     })
+}
+
+/// A field as it may be sent: one that is null is absent, if it may be.
+fn sent(held: &Field, is_time: bool) -> Json {
+    let schema = field(held);
+    if held.required || is_time || held.kind == FieldType::Object {
+        return schema;
+    }
+    json!({ "oneOf": [schema, { "type": "null" }] })
 }
 
 fn field(field: &Field) -> Json {
@@ -91,9 +103,11 @@ fn decimal(field: &Field) -> Json {
     };
     let mut number = json!({ "type": "number", "multipleOf": 0.0001 });
     if let Some(members) = number.as_object_mut() {
-        // What fits into 64 bits of ten-thousandths, with room for what a double cannot say.
-        members.insert("minimum".into(), field.min.map_or(json!(-900_000_000_000_i64), places));
-        members.insert("maximum".into(), field.max.map_or(json!(900_000_000_000_i64), places));
+        // What 64 bits of ten-thousandths hold, as far as whole numbers go.
+        let most = json!(i64::MAX / 10_000);
+        let least = json!(i64::MIN / 10_000);
+        members.insert("minimum".into(), field.min.map_or(least, places));
+        members.insert("maximum".into(), field.max.map_or(most, places));
     }
     number
 }

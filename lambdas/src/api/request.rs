@@ -113,10 +113,11 @@ impl Request {
     /// # Errors
     /// If it is too long or has characters that cannot be seen.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
-        let Some(key) = self.header("idempotency-key") else { return Ok(None) };
-        if key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // An empty one is somebody's mistake: what they think can be repeated would be done twice.
+        let Some(key) = self.headers.get("idempotency-key").map(|key| key.trim()) else { return Ok(None) };
+        if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Problem::bad_request(format!(
-                "`idempotency-key` must have at most {LONGEST_KEY} visible characters of ASCII, such as a UUID"
+                "`idempotency-key` must have from 1 to {LONGEST_KEY} visible characters of ASCII, such as a UUID"
             )));
         }
         Ok(Some(key))

@@ -4,6 +4,7 @@ use domain::id::{GroupId, UserId};
 use domain::time::Timestamp;
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
+use store::StoreError;
 use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
@@ -30,15 +31,30 @@ pub(super) fn profile(user: &User) -> Json {
 impl Call<'_> {
     pub(super) async fn get_user(&self) -> Answer {
         self.request.parameters(&[])?;
-        let caller = self.anybody().await?.ok_or_else(|| Problem::no_profile(404))?;
-        Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)))
+        let user = self.own_profile().await?.ok_or_else(|| Problem::no_profile(404))?;
+        Ok(Response::json(200, &profile(&user)))
+    }
+
+    /// The caller's profile, if they have one. Who was erased a moment ago may still be remembered here.
+    async fn own_profile(&self) -> Result<Option<User>, Problem> {
+        let Some(caller) = self.anybody().await? else { return Ok(None) };
+        match self.store().user(&caller.user).await {
+            Ok(user) => Ok(Some(user)),
+            Err(StoreError::Missing(_)) => {
+                if let Some(identity) = &self.identity {
+                    self.api.known.forget(&identity.subject);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes the profile, with the address that whoever issued the token vouches for.
     pub(super) async fn create_user(&self) -> Answer {
         self.request.parameters(&[])?;
-        if let Some(caller) = self.anybody().await? {
-            return Ok(Response::json(200, &profile(&self.store().user(&caller.user).await?)));
+        if let Some(user) = self.own_profile().await? {
+            return Ok(Response::json(200, &profile(&user)));
         }
         let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
         let email = self.verified_email(identity).await?;

@@ -123,6 +123,7 @@ pub fn check(request: &Request, response: &Response) {
     let what = format!("{} {}: {}", route.method, route.path, response.status);
     let described = operation["responses"].get(response.status.to_string());
     let described = described.unwrap_or_else(|| panic!("{what} is not described: {}", response.body));
+    let described = resolved(&DESCRIPTION, described);
     let headers: BTreeMap<_, _> = response.headers.iter().map(|(name, value)| (*name, value)).collect();
     for name in headers.keys().filter(|name| !COMMON.contains(name)) {
         assert!(described["headers"].get(name).is_some(), "{what}: the header `{name}` is not described");

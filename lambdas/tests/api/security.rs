@@ -21,8 +21,8 @@ fn every_test_that_the_document_names_is_there() {
         let before = source.split(&format!("fn {test}()")).next().unwrap();
         assert!(before.len() < source.len(), "{path} has no test `{test}`");
         let marked = before.trim_end().trim_end_matches("async").trim_end();
-        let is_test =
-            ["#[test]", "#[tokio::test]", "worker_threads = 2)]"].iter().any(|end| marked.ends_with(end));
+        let attributes = ["#[test]", "#[tokio::test]", "#[tokio::test(flavor = \"multi_thread\")]"];
+        let is_test = attributes.iter().any(|attribute| marked.ends_with(attribute));
         assert!(is_test, "`{test}` in {path} is not run as a test");
         named += 1;
     }

@@ -21,7 +21,7 @@ pub use svg::svg;
 /// otherwise be lost among the arrows of all of them.
 const ALIKE: usize = 4;
 /// The most names in a box; of more resources only their number is told.
-const NAMED: usize = 40;
+const NAMED: usize = 60;
 
 /// Resources and what needs what.
 #[derive(Debug, Clone, PartialEq, Eq)]
