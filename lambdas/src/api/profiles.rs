@@ -65,7 +65,7 @@ impl Call<'_> {
     /// Takes over the profile that an invite is for.
     pub(super) async fn claim_profile(&self) -> Answer {
         self.request.parameters(&[])?;
-        if self.anybody().await?.is_some() {
+        if self.own_profile().await?.is_some() {
             let detail = "you have a profile already; an identity belongs to one profile only";
             return Err(Problem::conflict("has-profile", detail));
         }

@@ -35,8 +35,8 @@ impl Call<'_> {
         Ok(Response::json(200, &profile(&user)))
     }
 
-    /// The caller's profile, if they have one. Who was erased a moment ago may still be remembered here.
-    async fn own_profile(&self) -> Result<Option<User>, Problem> {
+    /// The caller's profile, if they have one now: they may have been erased since this process last met them.
+    pub(super) async fn own_profile(&self) -> Result<Option<User>, Problem> {
         let Some(caller) = self.anybody().await? else { return Ok(None) };
         match self.store().user(&caller.user).await {
             Ok(user) => Ok(Some(user)),
