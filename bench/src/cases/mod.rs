@@ -1,0 +1,10 @@
+//! One file for each subcommand.
+
+pub mod cold;
+pub mod create;
+pub mod join;
+pub mod page;
+pub mod redeliver;
+pub mod rules;
+pub mod scale;
+pub mod speed;

@@ -1,0 +1,16 @@
+//! What Freehold costs, how it grows, how fast it is.
+//!
+//! The real code of `store` and `lambdas` runs over an embedded DynamoDB (`dynoxide`) whose capacity accounting follows
+//! AWS's to the byte. Counts are exact and are asserted in `tests/budgets.rs`; times are only reported.
+
+pub mod baseline;
+pub mod cases;
+pub mod error;
+pub mod load;
+pub mod meter;
+pub mod report;
+pub mod stub;
+pub mod times;
+pub mod tokens;
+pub mod world;
+pub mod write;

@@ -1,0 +1,111 @@
+//! The benchmark's command line.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bench::cases::{cold, create, join, page, redeliver, rules, scale, speed};
+use bench::error::{BenchError, Result};
+use bench::report::Report;
+use bench::write;
+use clap::{Parser, ValueEnum};
+
+/// What Freehold costs, how it grows, how fast it is
+#[derive(Debug, Parser)]
+struct Args {
+    /// What to measure
+    #[arg(value_enum)]
+    case: Case,
+    /// Small sizes, for a first look
+    #[arg(long)]
+    quick: bool,
+    /// The folder that has the functions' programs, for `cold`
+    #[arg(long, value_name = "FOLDER")]
+    functions: Option<PathBuf>,
+    /// JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Case {
+    /// Creating, changing and deleting an item
+    Create,
+    /// A page of a group's copies
+    Page,
+    /// Joining with a past, and leaving again
+    Join,
+    /// The same as `join`
+    Leave,
+    /// Changes of a group's rules
+    Rules,
+    /// Records that arrive again
+    Redeliver,
+    /// Times of the replicator, of the guard and of decisions
+    Speed,
+    /// Cold starts of the functions
+    Cold,
+    /// A million items, ten thousand groups, a thousand providers in one
+    Scale,
+    /// Everything but `scale`
+    All,
+}
+
+async fn measure(args: &Args) -> Result<Vec<Report>> {
+    let quick = args.quick;
+    let sizes = |all: &'static [usize], few: usize| if quick { all.get(..few).unwrap_or(all) } else { all };
+    let wanted = |case: Case| args.case == case || args.case == Case::All;
+    let mut reports = Vec::new();
+    if wanted(Case::Create) {
+        reports.push(create::run(sizes(&[0, 1, 5, 25, 100], 4)).await?);
+    }
+    if wanted(Case::Page) {
+        let rows = sizes(&[1_000, 10_000, 100_000], 2);
+        reports.push(page::run(sizes(&[1, 10, 100, 1_000], 3), rows, 1_000).await?);
+    }
+    if wanted(Case::Join) || args.case == Case::Leave {
+        reports.push(join::run(sizes(&[100, 1_000, 10_000, 100_000], 2)).await?);
+    }
+    if wanted(Case::Rules) {
+        reports.push(rules::run(if quick { 400 } else { 2_000 }).await?);
+    }
+    if wanted(Case::Redeliver) {
+        reports.push(redeliver::run(100).await?);
+    }
+    if wanted(Case::Speed) {
+        let (records, rounds) = if quick { (1_000, 3) } else { (10_000, 7) };
+        reports.push(speed::run(records, rounds).await?);
+    }
+    if let (true, Some(folder)) = (wanted(Case::Cold), &args.functions) {
+        reports.push(cold::run(folder, if quick { 5 } else { 15 }).await?);
+    }
+    if args.case == Case::Scale {
+        let (items, groups, providers) = if quick { (10_000, 100, 100) } else { (1_000_000, 10_000, 1_000) };
+        reports.push(scale::run(scale::Sizes { items, groups, providers }).await?);
+    }
+    Ok(reports)
+}
+
+fn print(args: &Args, reports: &[Report]) -> Result<()> {
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&write::json(reports, "unknown"))?,
+        false => reports.iter().map(write::markdown).collect::<Vec<_>>().join("\n"),
+    };
+    writeln!(std::io::stdout().lock(), "{text}").map_err(BenchError::other)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match measure(&args).await {
+        Ok(reports) => print(&args, &reports),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
