@@ -8,6 +8,7 @@ pub mod cases;
 pub mod error;
 pub mod load;
 pub mod meter;
+pub mod plot;
 pub mod report;
 pub mod stub;
 pub mod times;

@@ -22,6 +22,9 @@ struct Args {
     /// The folder that has the functions' programs, for `cold`
     #[arg(long, value_name = "FOLDER")]
     functions: Option<PathBuf>,
+    /// Writes the document here, and its plots into a folder beside it
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -86,9 +89,25 @@ async fn measure(args: &Args) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
+/// The commit that is measured, and whether something was changed since.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").args(arguments).output().ok()?;
+        String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).filter(|text| !text.is_empty());
+    // The document itself is no change of what is measured.
+    let changed = git(&["status", "--porcelain", "--", ":!docs"]).is_some_and(|text| !text.is_empty());
+    let commit = commit.unwrap_or_else(|| "unknown".into());
+    if changed { format!("{commit}, with changes") } else { commit }
+}
+
 fn print(args: &Args, reports: &[Report]) -> Result<()> {
+    if let Some(path) = &args.write {
+        write::document(reports, &commit(), path)?;
+    }
     let text = match args.json {
-        true => serde_json::to_string_pretty(&write::json(reports, "unknown"))?,
+        true => serde_json::to_string_pretty(&write::json(reports, &commit()))?,
         false => reports.iter().map(write::markdown).collect::<Vec<_>>().join("\n"),
     };
     writeln!(std::io::stdout().lock(), "{text}").map_err(BenchError::other)

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedHttpClient, SharedInterceptor,
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient, SharedInterceptor};
 use domain::id::{DriveId, GroupId};
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -134,9 +132,7 @@ pub fn client(endpoint: &str, meter: Option<Meter>, http: Option<SharedHttpClien
 /// # Errors
 /// If the database refuses.
 pub fn create_table(database: &dynoxide::Database, name: &str, indexes: &[(&str, &str)]) -> Result<()> {
-    let keys = |sort: &str| {
-        json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}])
-    };
+    let keys = |sort: &str| json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]);
     let sorts = ["pk", "sk"].into_iter().chain(indexes.iter().map(|(_, sort)| *sort));
     let attributes: Vec<Json> =
         sorts.map(|name| json!({"AttributeName": name, "AttributeType": "S"})).collect();

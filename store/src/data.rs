@@ -21,6 +21,14 @@ pub const BATCH: usize = 25;
 /// Answers of up to 1 MB that are counted; beyond that it would cost more than it tells.
 const COUNTED: usize = 64;
 
+/// What became of a statement of a batch.
+pub(crate) enum Executed {
+    /// It took effect; with the row that it returns, if it says so.
+    Done(Option<Row>),
+    /// Its condition was refused; with the row that refused it, if there is one and it was asked for.
+    Refused(Option<Row>),
+}
+
 const BODY: &str = "body";
 const VERSION: &str = "ver";
 const UPDATED: &str = "upd";
@@ -150,11 +158,11 @@ impl Store {
             .collect())
     }
 
-    /// Executes statements; per statement the row that it returns, if any, or its error.
+    /// Executes statements; what became of each, or its error.
     pub(crate) async fn batch_statements(
         &self,
         statements: Vec<BatchStatementRequest>,
-    ) -> Result<Vec<Result<Option<Row>>>> {
+    ) -> Result<Vec<Result<Executed>>> {
         let expected = statements.len();
         let answer = self
             .client
@@ -173,10 +181,10 @@ impl Store {
         Ok(responses
             .into_iter()
             .map(|response| {
-                let Some(error) = response.error else { return Ok(response.item) };
+                let Some(error) = response.error else { return Ok(Executed::Done(response.item)) };
                 let code = error.code.as_ref().map(|code| code.as_str().to_owned()).unwrap_or_default();
                 Err(match code.as_str() {
-                    "ConditionalCheckFailed" | "DuplicateItem" => StoreError::Condition,
+                    "ConditionalCheckFailed" | "DuplicateItem" => return Ok(Executed::Refused(error.item)),
                     "ThrottlingError"
                     | "ProvisionedThroughputExceeded"
                     | "RequestLimitExceeded"

@@ -7,7 +7,8 @@ use domain::time::Timestamp;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::error::{Result, StoreError, sdk};
+use crate::data::Executed;
+use crate::error::{Result, sdk};
 use crate::keys::{self, EXPIRES, Key};
 use crate::layout::Layout;
 use crate::replicas::{BATCH, BODY, ORDER, TOMBSTONE_DAYS, statement};
@@ -120,12 +121,12 @@ impl Store {
             for answer in self.batch_statements(statements).await? {
                 match answer {
                     // Nothing comes back where nothing was.
-                    Ok(before) => {
+                    Ok(Executed::Done(before)) => {
                         let before = before.as_ref().and_then(Seen::of);
                         removed += usize::from(before.is_some_and(|seen| seen.is_alive()));
                     }
                     // There is none, or it is of a later membership and stays.
-                    Err(StoreError::Condition) => {}
+                    Ok(Executed::Refused(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

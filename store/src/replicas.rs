@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest, ReturnValuesOnConditionCheckFailure};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId};
 use domain::replication::{Decision, Order, ReplicaKey, ReplicaRow};
@@ -10,6 +10,7 @@ use domain::time::Timestamp;
 
 use crate::Store;
 use crate::attr::{self, Row};
+use crate::data::Executed;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, EXPIRES};
 use crate::layout::Layout;
@@ -90,15 +91,19 @@ impl Write {
         row
     }
 
-    /// The cheap first try: a new item's copy is inserted, a changed item's is updated.
-    ///
-    /// A batch of conditional statements knows no upsert, so either can be refused although the copy is older or
-    /// absent; one conditional put then settles it.
-    fn statement(&self, table: &str, expected: Expected) -> Result<BatchStatementRequest> {
-        if expected == Expected::ByVersion && self.order.version <= 1 {
-            let (names, values): (Vec<String>, Vec<AttributeValue>) = self.row().into_iter().unzip();
-            return insert_statement(table, &names, values);
-        }
+    /// Whether nothing is expected where it is written.
+    fn is_first(&self, expected: Expected) -> bool {
+        expected == Expected::ByVersion && self.order.version <= 1
+    }
+
+    /// A statement that takes effect only where nothing is.
+    fn insertion(&self, table: &str) -> Result<BatchStatementRequest> {
+        let (names, values): (Vec<String>, Vec<AttributeValue>) = self.row().into_iter().unzip();
+        insert_statement(table, &names, values)
+    }
+
+    /// A statement that takes effect only over a copy of a lesser order, and returns the one that refuses it.
+    fn update(&self, table: &str) -> Result<BatchStatementRequest> {
         let sets: String = self.attributes().iter().map(|(name, _)| format!(" SET {name}=?")).collect();
         let gone = [(self.body.is_none(), BODY), (self.expires.is_none(), EXPIRES)];
         let removes: String =
@@ -106,7 +111,15 @@ impl Write {
         let key = keys::replica(&self.key);
         let mut values: Vec<AttributeValue> = self.attributes().into_iter().map(|(_, value)| value).collect();
         values.extend([attr::text(key.pk), attr::text(key.sk), attr::text(self.order.to_string())]);
-        statement(format!("UPDATE \"{table}\"{sets}{removes} WHERE pk=? AND sk=? AND {ORDER}<?"), values)
+        let text = format!("UPDATE \"{table}\"{sets}{removes} WHERE pk=? AND sk=? AND {ORDER}<?");
+        let mut update = statement(text, values)?;
+        update.return_values_on_condition_check_failure = Some(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(update)
+    }
+
+    /// Whether a copy as it is stored is as late as this one, or later.
+    fn is_overtaken_by(&self, stored: &Row) -> bool {
+        attr::get_text(stored, ORDER).is_ok_and(|order| order >= self.order.to_string().as_str())
     }
 }
 
@@ -170,23 +183,37 @@ impl Store {
         }))
     }
 
+    /// A batch of conditional statements knows no upsert: a new item's copy is inserted, a changed item's is updated. What is
+    /// refused is tried the other way round, all in one call again, unless the copy that refuses it settles the matter.
     async fn apply_batch(&self, expected: Expected, writes: &[Write]) -> Result<Applied> {
         let mut applied = Applied::default();
-        let mut open: Vec<&Write> = Vec::new();
-        // A batch of one costs a request either way; the put needs no second one if it is refused.
-        if let [only] = writes {
-            open.push(only);
-        } else {
-            let statements = writes.iter().map(|write| write.statement(&self.tables.replicas, expected));
-            let statements = statements.collect::<Result<_>>()?;
-            for (write, refused) in writes.iter().zip(self.batch_statements(statements).await?) {
-                match refused {
-                    Ok(_) => applied.written += 1,
-                    Err(StoreError::Condition | StoreError::Busy(_)) => open.push(write),
+        let (mut open, mut busy): (Vec<&Write>, Vec<&Write>) = (writes.iter().collect(), Vec::new());
+        for is_first in [true, false] {
+            // One costs a request either way; the put needs no second one if it is refused.
+            if open.len() < 2 {
+                break;
+            }
+            let table = &self.tables.replicas;
+            let statements = open.iter().map(|write| match write.is_first(expected) == is_first {
+                true => write.insertion(table),
+                false => write.update(table),
+            });
+            let executed = self.batch_statements(statements.collect::<Result<_>>()?).await?;
+            let mut refused = Vec::new();
+            for (write, executed) in open.into_iter().zip(executed) {
+                match executed {
+                    Ok(Executed::Done(_)) => applied.written += 1,
+                    Ok(Executed::Refused(Some(stored))) if write.is_overtaken_by(&stored) => {
+                        applied.superseded += 1;
+                    }
+                    Ok(Executed::Refused(_)) => refused.push(write),
+                    Err(StoreError::Busy(_)) => busy.push(write),
                     Err(error) => return Err(error),
                 }
             }
+            open = refused;
         }
+        open.append(&mut busy);
         for settled in futures::future::try_join_all(open.into_iter().map(|write| self.settle(write))).await?
         {
             if settled { applied.written += 1 } else { applied.superseded += 1 }

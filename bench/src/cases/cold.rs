@@ -48,7 +48,9 @@ pub async fn run(folder: &Path, rounds: usize) -> Result<Report> {
     for name in FUNCTIONS {
         let program = folder.join(name);
         let Ok(about) = std::fs::metadata(&program) else {
-            report.note(format!("There is no program `{name}` in the folder that was named; it was not measured."));
+            report.note(format!(
+                "There is no program `{name}` in the folder that was named; it was not measured."
+            ));
             continue;
         };
         let mut all = Vec::new();

@@ -154,7 +154,8 @@ impl Scene {
 
     async fn create(&mut self) -> Result<(String, Json, Measured)> {
         self.number += 1;
-        let body = json!({"type": "glucose", "fields": reading(minute(self.number), 150, self.note.as_deref())});
+        let body =
+            json!({"type": "glucose", "fields": reading(minute(self.number), 150, self.note.as_deref())});
         self.world.meter.take();
         let made = self.world.call(&self.provider, "POST", "/user/data", body).await?;
         let request = self.world.meter.take();

@@ -27,13 +27,19 @@ pub async fn run(counts: &[usize]) -> Result<Report> {
         all.push(measure(count).await?);
     }
     let mut report = Report::of("join");
-    report.tables.push(table("Joining with N items, all of which match", &all, |one| (one.accept, &one.backfill)));
+    report
+        .tables
+        .push(table("Joining with N items, all of which match", &all, |one| (one.accept, &one.backfill)));
     report.tables.push(table("Leaving with N copies", &all, |one| (one.leave, &one.purge)));
     for (name, of) in kinds() {
         for (unit, value) in units() {
             let points: Vec<(f64, f64)> =
                 all.iter().map(|one| (one.count as f64, value(&of(one).all()))).collect();
-            report.at_most(format!("{name}: growth of {unit} with N, as an exponent"), exponent(&points), 1.02);
+            report.at_most(
+                format!("{name}: growth of {unit} with N, as an exponent"),
+                exponent(&points),
+                1.02,
+            );
         }
         if let Some(one) = all.last() {
             let found = of(one).all().requests as f64;

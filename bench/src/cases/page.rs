@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::baseline::per_provider;
 use crate::error::{BenchError, Result};
-use crate::load::{copies, items, item, membership, more_providers, size};
+use crate::load::{copies, item, items, membership, more_providers, size};
 use crate::meter::{Cost, Tally};
 use crate::report::{Cell, Line, Plot, Report, Table, exponent};
 use crate::world::{Person, World};
@@ -150,7 +150,17 @@ fn table(all: &[Measured]) -> Table {
 }
 
 fn compared(all: &[Measured]) -> Table {
-    let columns = ["providers P", "rows N", "read units", "N+1", "times", "requests", "N+1", "times"];
+    let columns = [
+        "providers P",
+        "rows N",
+        "read units",
+        "N+1",
+        "times",
+        "requests",
+        "N+1",
+        "times",
+        "copying pays above, views per update of a provider",
+    ];
     let mut table = Table::new("A page of 50, beside N+1", &columns);
     for one in all {
         let (own, Some(other)) = (reading(&one.warm), one.per_provider) else { continue };
@@ -163,9 +173,18 @@ fn compared(all: &[Measured]) -> Table {
             own.requests.into(),
             other.requests.into(),
             (other.requests as f64 / own.requests as f64).into(),
+            pays_above(one.providers, &own, &other).into(),
         ]);
     }
     table
+}
+
+/// At list prices a write unit costs as much as so many read units.
+const WRITE_PRICE: f64 = 5.0;
+
+/// How often a page has to be viewed for each update of a provider until the copy's write is paid for by what it saves.
+fn pays_above(providers: usize, own: &Cost, other: &Cost) -> f64 {
+    WRITE_PRICE * providers as f64 / (other.reads - own.reads)
 }
 
 fn growth(report: &mut Report, all: &[Measured], providers: &[usize], rows: &[usize]) {

@@ -54,9 +54,8 @@ pub async fn run(count: usize) -> Result<Report> {
 }
 
 fn ids(records: &[Json]) -> Vec<String> {
-    let id = |record: &Json| {
-        Some(record["dynamodb"]["Keys"]["sk"]["S"].as_str()?.split_once('#')?.1.to_owned())
-    };
+    let id =
+        |record: &Json| Some(record["dynamodb"]["Keys"]["sk"]["S"].as_str()?.split_once('#')?.1.to_owned());
     records.iter().filter_map(id).collect()
 }
 

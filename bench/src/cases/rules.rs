@@ -111,7 +111,11 @@ pub async fn run(count: usize) -> Result<Report> {
         let what = format!("change of rules, {}: copies written beyond what differs", change.name);
         report.at_most(what, written - differ as f64, 0.0);
         if let Known::Unchanged = change.known {
-            report.at_most("change of rules, proved unchanged: requests of a job", job.all().requests as f64, 0.0);
+            report.at_most(
+                "change of rules, proved unchanged: requests of a job",
+                job.all().requests as f64,
+                0.0,
+            );
         }
         if let Known::Narrower = change.known {
             let items = job.of("-data").requests as f64;

@@ -79,8 +79,7 @@ async fn fill(world: &World, group: &GroupId, like: &Person, drives: &[DriveId],
     // In parts, so that what waits to be written is no part of the memory measured.
     for start in (0..count).step_by(10_000) {
         let part = (start..count.min(start + 10_000)).zip(drives.iter().cycle());
-        let part: Vec<_> =
-            part.map(|(number, drive)| item(drive, number, 100)).collect::<Result<_>>()?;
+        let part: Vec<_> = part.map(|(number, drive)| item(drive, number, 100)).collect::<Result<_>>()?;
         items(world, &part).await?;
         copies(world, group, &template, &part).await?;
     }

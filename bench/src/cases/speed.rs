@@ -184,8 +184,10 @@ async fn decisions(report: &mut Report, rounds: usize) -> Result<()> {
     world.work().await?;
     let person = scene.people.first().ok_or_else(|| BenchError::other("nobody"))?;
     let row = world.store.group(&scene.group).await?;
-    let (roster, book) =
-        (world.store.roster(&row, &world.document).await?, world.store.rulebook(&row, &world.document).await?);
+    let (roster, book) = (
+        world.store.roster(&row, &world.document).await?,
+        world.store.rulebook(&row, &world.document).await?,
+    );
     let types: Vec<_> = world.document.data_types.values().collect();
     let window = Window { from: None, to: None, limit: ROWS, direction: Direction::Asc, after: None };
     let page = world.store.replicas(&scene.group, &Layout::default(), &types, &window).await?;
@@ -196,12 +198,17 @@ async fn decisions(report: &mut Report, rounds: usize) -> Result<()> {
         rows.iter().filter(|row| shown(row, &roster, &book, world.now).is_some()).count()
     });
     let copies = micros(rounds, ROWS, || {
-        all.iter().filter(|item| matches!(decide(&Change::Present(item), &membership, &book), Decision::Write { .. })).count()
+        all.iter()
+            .filter(|item| {
+                matches!(decide(&Change::Present(item), &membership, &book), Decision::Write { .. })
+            })
+            .count()
     });
     let caller = world.store.caller(crate::tokens::ISSUER, &person.subject).await?;
     let caller = caller.ok_or_else(|| BenchError::other("nobody"))?;
     let actor = Actor::User { id: &caller.user, drive: &caller.drive, address: None };
-    let facts = GroupFacts { id: &scene.group, active: true, roles: Roles::of(&roster, &caller.user, &caller.drive) };
+    let facts =
+        GroupFacts { id: &scene.group, active: true, roles: Roles::of(&roster, &caller.user, &caller.drive) };
     let calls = micros(rounds, ROWS, || {
         let decided = (0..ROWS).map(|_| authorize(&actor, Operation::ListGroupData, &Subject::Group(facts)));
         decided.filter(|verdict| *verdict == Verdict::Allowed).count()
