@@ -50,6 +50,8 @@ enum Case {
     Cold,
     /// A million items, ten thousand groups, a thousand providers in one
     Scale,
+    /// Every count, and no times
+    Counts,
     /// Everything but `scale`
     All,
 }
@@ -57,7 +59,10 @@ enum Case {
 async fn measure(args: &Args) -> Result<Vec<Report>> {
     let quick = args.quick;
     let sizes = |all: &'static [usize], few: usize| if quick { all.get(..few).unwrap_or(all) } else { all };
-    let wanted = |case: Case| args.case == case || args.case == Case::All;
+    let counted = |case: Case| !matches!(case, Case::Speed | Case::Cold);
+    let wanted = |case: Case| {
+        args.case == case || args.case == Case::All || args.case == Case::Counts && counted(case)
+    };
     let mut reports = Vec::new();
     if wanted(Case::Create) {
         reports.push(create::run(sizes(&[0, 1, 5, 25, 100], 4)).await?);

@@ -2,7 +2,7 @@
 //!
 //! An interceptor asks the database to report the capacity of every call and adds it up. What the report leaves out is
 //! added by DynamoDB's rules: a refused conditional write is billed like a write of at least 1 KB, and is reported
-//! nowhere when the call as a whole is refused.
+//! nowhere when nothing of its call took effect.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -165,10 +165,11 @@ impl Intercept for Meter {
             };
             self.add(&operation, &table, cost);
         }
-        let (refused, told) = refused(&answer);
+        let refused = refused(&answer);
         if refused > 0 {
-            // Rows of the benchmark that writes are refused over are below 1 KB.
-            let writes = if told { 0.0 } else { refused as f64 };
+            // Where anything took effect the report has what was refused too. The rows of the benchmark that writes are
+            // refused over are below 1 KB.
+            let writes = if consumed(&answer).is_empty() { refused as f64 } else { 0.0 };
             let table = bag.load::<About>().map(|about| about.0.clone()).unwrap_or_default();
             self.add(&operation, &table, Cost { refused, writes, ..Cost::default() });
         }
@@ -205,16 +206,16 @@ fn consumed(answer: &Json) -> Vec<(String, f64)> {
     reports.into_iter().filter_map(read).collect()
 }
 
-/// How many writes were refused by their conditions, and whether the reported capacity has them.
-fn refused(answer: &Json) -> (u64, bool) {
+/// How many writes were refused by their conditions.
+fn refused(answer: &Json) -> u64 {
     let kind = answer.get("__type").and_then(Json::as_str).unwrap_or_default();
     if kind.ends_with("ConditionalCheckFailedException") {
-        return (1, false);
+        return 1;
     }
     let refused = |response: &&Json| {
         let code = response.get("Error").and_then(|error| error.get("Code")).and_then(Json::as_str);
         matches!(code, Some("ConditionalCheckFailed" | "DuplicateItem"))
     };
     let responses = answer.get("Responses").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    (responses.iter().filter(refused).count() as u64, true)
+    responses.iter().filter(refused).count() as u64
 }

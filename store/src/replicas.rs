@@ -91,9 +91,10 @@ impl Write {
         row
     }
 
-    /// Whether nothing is expected where it is written.
+    /// Whether nothing is expected where it is written. Tombstones are expected to lie over copies: what is not refused at
+    /// the first try is not billed twice.
     fn is_first(&self, expected: Expected) -> bool {
-        expected == Expected::ByVersion && self.order.version <= 1
+        expected == Expected::ByVersion && self.order.version <= 1 && self.body.is_some()
     }
 
     /// A statement that takes effect only where nothing is.

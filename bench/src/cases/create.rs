@@ -51,6 +51,10 @@ pub async fn run(groups: &[usize]) -> Result<Report> {
          to every membership with each change of rules otherwise.",
     );
     report.note(
+        "The rules of a group at a revision are read once in the life of a function, one request and one read unit for each \
+         group; here that was over with.",
+    );
+    report.note(
         "What a request takes away it also takes from the groups before it answers; the stream repeats that, and what it \
          repeats is refused and billed.",
     );
@@ -78,8 +82,9 @@ async fn of_size(report: &mut Report, groups: &[usize], title: &str, note: usize
     let mut table = Table::new(&format!("Writing {title}"), &columns);
     for &count in groups {
         scene.grow(count).await?;
-        // The rules of each group are read once in the life of a function.
+        // The rules of each group are read once in the life of a function: that is over with then.
         let (warm, _, _) = scene.create().await?;
+        scene.update(&warm).await?;
         let (id, row, created) = scene.create().await?;
         let units = write_units(size(&row));
         let floor = units * (1.0 + count as f64);

@@ -65,7 +65,9 @@ fn kinds() -> [(&'static str, Of); 2] {
     [("backfill", |one| &one.backfill), ("purge", |one| &one.purge)]
 }
 
-fn units() -> [(&'static str, fn(&Cost) -> f64); 3] {
+type Unit = (&'static str, fn(&Cost) -> f64);
+
+fn units() -> [Unit; 3] {
     [("requests", |c| c.requests as f64), ("read units", |c| c.reads), ("write units", |c| c.writes)]
 }
 

@@ -173,7 +173,7 @@ fn compared(all: &[Measured]) -> Table {
             own.requests.into(),
             other.requests.into(),
             (other.requests as f64 / own.requests as f64).into(),
-            pays_above(one.providers, &own, &other).into(),
+            pays_above(one.providers, &own, &other),
         ]);
     }
     table
@@ -183,8 +183,9 @@ fn compared(all: &[Measured]) -> Table {
 const WRITE_PRICE: f64 = 5.0;
 
 /// How often a page has to be viewed for each update of a provider until the copy's write is paid for by what it saves.
-fn pays_above(providers: usize, own: &Cost, other: &Cost) -> f64 {
-    WRITE_PRICE * providers as f64 / (other.reads - own.reads)
+fn pays_above(providers: usize, own: &Cost, other: &Cost) -> Cell {
+    let saved = other.reads - own.reads;
+    if saved > 0.0 { Cell::from(WRITE_PRICE * providers as f64 / saved) } else { Cell::from("never") }
 }
 
 fn growth(report: &mut Report, all: &[Measured], providers: &[usize], rows: &[usize]) {

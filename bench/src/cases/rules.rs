@@ -82,6 +82,7 @@ pub async fn run(count: usize) -> Result<Report> {
         "write units on the directory",
         "read units on items",
         "read units on copies",
+        "refused",
         "requests",
     ];
     let title = format!("A change of rules, 2 providers with {count} items each");
@@ -106,6 +107,7 @@ pub async fn run(count: usize) -> Result<Report> {
             job.of("-directory").writes.into(),
             job.of("-data").reads.into(),
             copies.reads.into(),
+            copies.refused.into(),
             job.all().requests.into(),
         ]);
         let what = format!("change of rules, {}: copies written beyond what differs", change.name);
@@ -128,8 +130,8 @@ pub async fn run(count: usize) -> Result<Report> {
          the copies; one that is proved to change nothing has no job.",
     );
     report.note(
-        "What a widening brings is a first version: an insert. Where a tombstone of before lies in its place, the insert is \
-         refused and billed before a put settles it.",
+        "What is to be written of a first version is tried as an insert. Where a copy or a tombstone lies in its place already, \
+         that is refused and billed before an update takes effect.",
     );
     Ok(report)
 }
