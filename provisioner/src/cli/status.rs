@@ -1,7 +1,6 @@
 //! `provision status`
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,8 +8,7 @@ use serde::Serialize;
 use super::App;
 use super::health::{Health, health, open_groups};
 use crate::error::{Error, Exit, count, holder};
-use crate::event::{Event, Silent};
-use crate::render::Format;
+use crate::event::Event;
 use crate::session::{Followed, Session, data_plane, follow};
 use crate::state::{Lock, Run, Snapshot, Status as EntryStatus, now};
 
@@ -52,15 +50,10 @@ struct Row<'a> {
 
 impl Status {
     pub(super) async fn run(self, app: &App) -> Result<Exit, Error> {
-        let mut options = app.options();
-        if app.printer.format() == Format::Json && !self.follow {
-            // One document and nothing else.
-            options.events = Arc::new(Silent);
-        }
-        let session = Session::open(&options).await?;
         if self.follow {
-            return follow_all(&session).await;
+            return follow_all(&Session::open(&app.options()).await?).await;
         }
+        let session = Session::open(&app.options_for_document()).await?;
         let Some(snapshot) = session.state.load().await? else {
             return Err(Error::NotDeployed(session.name().to_owned()));
         };
