@@ -164,6 +164,24 @@ impl Walk<'_> {
         let sort = format!("glucose#{}", self.round);
         self.put_poison(&sort).await;
         self.comes_to(|| self.parked(&sort), |parked| parked == 1).await;
+        self.lone_copy(true).await
+    }
+
+    /// A copy that is written all alone: of somebody who shares one item into one group. It comes by the stream if they
+    /// have joined before they write it, and by a job if after.
+    async fn lone_copy(&mut self, joins_first: bool) -> Result<(), Why> {
+        let lone = self.world.person(&format!("lone-{}-{}@example.org", self.function, self.round)).await;
+        let group = self.owner.make_group("lone").await;
+        if joins_first {
+            lone.join(&self.owner, &group, "provider").await;
+            self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
+        }
+        let fields = json!({"takenAt": self.time(), "mgdl": 640});
+        step(&lone, "POST", "/user/data", json!({"type": "glucose", "fields": fields})).await?;
+        if !joins_first {
+            lone.join(&self.owner, &group, "provider").await;
+        }
+        self.comes_to(|| self.copies(&group), |copies| copies == 1).await;
         Ok(())
     }
 
@@ -215,7 +233,8 @@ impl Walk<'_> {
         for item in self.provider.items("glucose", None).await.map_err(|error| error.to_string())? {
             step(&self.provider, "DELETE", &format!("/user/data/{}", item.id), Value::Null).await?;
         }
-        self.erase().await
+        self.erase().await?;
+        self.lone_copy(false).await
     }
 
     /// Somebody who leaves for good, and what they had written.
