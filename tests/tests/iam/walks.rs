@@ -354,9 +354,13 @@ impl Walk<'_> {
         let invitation = new.step("POST", &format!("/groups/{group}/invitations"), invite).await?;
         let accept = format!("/groups/{group}/invitations/{}/accept", text(&invitation, "id"));
         new.step("POST", &accept, json!({})).await?;
-        let item = json!({"type": "glucose", "fields": {"takenAt": self.time(), "mgdl": 300}});
-        let made = new.step("POST", "/user/data", item).await?;
-        new.step("DELETE", &format!("/user/data/{}", text(&made, "id")), Value::Null).await.map(|_| ())
+        // One that has copies, most likely, and one that never has: what is buried there is new.
+        for mgdl in [300, 100] {
+            let item = json!({"type": "glucose", "fields": {"takenAt": self.time(), "mgdl": mgdl}});
+            let made = new.step("POST", "/user/data", item).await?;
+            new.step("DELETE", &format!("/user/data/{}", text(&made, "id")), Value::Null).await?;
+        }
+        Ok(())
     }
 
     /// Items, and what taking them away does to copies.
