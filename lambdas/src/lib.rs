@@ -1,7 +1,9 @@
 //! Freehold's functions: one thin binary per trigger over a handler that knows nothing of Lambda.
 
 pub mod api;
+pub mod identity;
 pub mod invocation;
+pub mod metrics;
 pub mod problem;
 pub mod queue;
 pub mod replicator;

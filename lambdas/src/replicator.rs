@@ -49,6 +49,15 @@ pub struct Outcome {
     pub parked: usize,
 }
 
+impl Outcome {
+    /// One line a batch, from which metrics are made.
+    pub fn tell(&self, took: Duration) {
+        let Self { records, written, superseded, parked } = *self;
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(metric = "batch", records, written, superseded, parked, millis, "replicated");
+    }
+}
+
 /// The last record of one item in a batch; the ones before it are overtaken.
 #[derive(Debug, Clone)]
 struct Record {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::document::Document;
 use store::{AwsEnvironment, Store, StoreError};
 
+use crate::metrics::Source;
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry;
 
@@ -36,13 +37,13 @@ pub struct Base {
 }
 
 impl Base {
-    /// Reads the environment and begins to log.
+    /// Reads the environment and begins to log, as a function of this name.
     ///
     /// # Errors
     /// If something is missing from it.
-    pub fn read() -> Result<Self, StartError> {
+    pub fn read(function: &'static str) -> Result<Self, StartError> {
         let settings = Settings::read()?;
-        telemetry::init(settings.level);
+        telemetry::init(settings.level, Source { stack: settings.stack.clone(), function });
         let environment = AwsEnvironment::read().map_err(StartError::Credentials)?;
         let store = Store::new(environment.dynamodb(), settings.tables.clone());
         Ok(Self { settings, environment, store })

@@ -43,7 +43,7 @@ pub struct DesiredOptions {
     pub region: String,
     /// Where it shall run.
     pub target: Target,
-    /// The code of each function, by the function's name: `api`, `replicator`, `worker`, `scrubber`.
+    /// The code of each function, by the function's name: `api`, `replicator`, `worker`, `scrubber`, `identity`.
     pub code: BTreeMap<String, Code>,
     /// Grows with each restore from a backup; see `store::era`.
     pub era: u16,
@@ -52,7 +52,10 @@ pub struct DesiredOptions {
 }
 
 /// The functions, with how long one invocation may take in seconds.
-const FUNCTIONS: [(&str, i32); 4] = [("api", 10), ("replicator", 60), ("worker", 300), (SCRUBBER, 240)];
+const FUNCTIONS: [(&str, i32); 5] =
+    [("api", 10), ("replicator", 60), ("worker", 300), (SCRUBBER, 240), (IDENTITY, 5)];
+/// The function that the user pool calls. Cognito waits five seconds for it, whatever its own limit.
+const IDENTITY: &str = "identity";
 /// The function that compares, and how often it does: less often than one invocation may take, so that they do not
 /// overlap.
 const SCRUBBER: &str = "scrubber";
@@ -223,7 +226,7 @@ impl Resources<'_> {
             // running functions read it.
             variables.push(("FREEHOLD_CONFIG", output("stackdoc", MAIN, "hash")));
         }
-        if function != "replicator" {
+        if !["replicator", IDENTITY].contains(&function) {
             variables.push(("FREEHOLD_JOBS_QUEUE_URL", output("queue", "jobs", "url")));
         }
         if function == API {
@@ -231,6 +234,8 @@ impl Resources<'_> {
             variables.push(("FREEHOLD_CLIENT_ID", output("user_pool_client", MAIN, "id")));
             variables.push(("FREEHOLD_USERINFO_URL", output("user_pool_domain", MAIN, "userInfoUrl")));
             variables.push(("FREEHOLD_KEYS_URL", self.keys_url()));
+            let calls = self.stack.api.per_person_rate_limit.to_string();
+            variables.push(("FREEHOLD_CALLS_PER_SECOND", Input::from(calls.as_str())));
         }
         if function == "worker" {
             let writes = self.stack.functions.job_writes_per_second.to_string();

@@ -81,6 +81,12 @@ pub fn profile_invite(hash: &str) -> Key {
 pub fn email_partition(address: &str) -> String {
     format!("EMAIL#{}", digest(&[normal_address(address).as_bytes()]))
 }
+/// A profile that waits for the owner of an address.
+pub fn waiting(partition: &str, user: &UserId) -> Key {
+    key(partition, format!("{WAITING}{user}"))
+}
+/// The beginning of the sort keys of profiles that wait for an address.
+pub(crate) const WAITING: &str = "PROFILE#";
 /// Addresses are compared without regard to case and surrounding space.
 pub fn normal_address(address: &str) -> String {
     address.trim().to_lowercase()

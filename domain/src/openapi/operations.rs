@@ -102,9 +102,10 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::CreateUser => new(
             "profile",
             "Make the caller's profile, with a drive of their own",
-            "Takes no body: the address is the one that the user pool has verified. Repeating it changes nothing.",
+            "Takes no body: the address is the one that the user pool has verified. If a profile waits for this address, it \
+             is that one. Repeating it changes nothing.",
         )
-        .gives(200, "They had it already", "User")
+        .gives(200, "They had it already, or it waited for them", "User")
         .gives(201, "Made", "User")
         .says(&["location"]),
         Operation::DeleteUser => new(
@@ -123,8 +124,10 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::CreateProfile => new(
             "profile",
             "Make a profile for somebody who has not signed in yet",
-            "It can be invited into groups at once. Whoever has the invite's secret takes it over.",
+            "It can be invited into groups at once. Whoever has the invite's secret takes it over; so does, without it, whoever \
+             signs up with the address that it waits for, unless another profile waits for the same.",
         )
+        .may_take("NewProfile")
         .gives(201, "Made", "MadeProfile"),
         Operation::ReissueInvite => new(
             "profile",

@@ -152,6 +152,7 @@ pub(super) fn api(root: &Fields<'_>, report: &mut Report) -> Api {
         cors_origins: cors_origins.unwrap_or_default(),
         rate_limit: integer(throttling, "rateLimit", 1..=100_000, 1000, report),
         burst_limit: integer(throttling, "burstLimit", 1..=100_000, 2000, report),
+        per_person_rate_limit: integer(throttling, "perPersonRateLimit", 1..=10_000, 100, report),
     }
 }
 

@@ -203,6 +203,8 @@ pub struct Api {
     pub rate_limit: u32,
     /// Requests at once, for all callers together.
     pub burst_limit: u32,
+    /// Requests a second of one person, as one process of the function counts them.
+    pub per_person_rate_limit: u32,
 }
 
 /// The functions.

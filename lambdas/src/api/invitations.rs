@@ -62,7 +62,7 @@ impl InvitationToMake {
 }
 
 /// Whether a text can be an address at all; whether it is somebody's, only its owner can prove.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let text = text.trim();
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
     let odd = |c: char| c.is_whitespace() || c.is_control() || c == '@';

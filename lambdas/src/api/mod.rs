@@ -114,8 +114,11 @@ impl Api {
             // The operation, never the path: a path carries ids.
             let operation = operation.map(|operation| format!("{operation:?}"));
             tracing::info!(
+                metric = "request",
                 operation = operation.as_deref().unwrap_or("none"),
                 status = response.status,
+                refused = u8::from((400..500).contains(&response.status)),
+                failed = u8::from(response.status >= 500),
                 millis,
                 "answered"
             );

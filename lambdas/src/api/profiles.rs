@@ -10,13 +10,21 @@ use store::StoreError;
 use store::directory::InviteToken;
 
 use super::auth::Identity;
+use super::invitations::is_address;
 use super::request::SINGLE_BODY;
 use super::response::Response;
 use super::{Answer, Call};
-use crate::problem::Problem;
+use crate::problem::{Mistake, Problem};
 
 /// How long an invite can be used, in days.
 const OPEN_DAYS: i64 = 7;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ProfileToMake {
+    #[serde(default)]
+    email: Option<String>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,12 +47,23 @@ impl Call<'_> {
         (InviteToken::new(), self.now.plus_millis(OPEN_DAYS * 86_400_000))
     }
 
-    /// Makes a profile for somebody else, and an invite to take it over. It can be invited into groups at once.
+    /// Makes a profile for somebody else, and an invite to take it over. It can be invited into groups at once. The answer
+    /// is the same whether or not an address that it waits for is anybody's.
     pub(super) async fn create_profile(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
+        let sent: ProfileToMake = if self.request.body.is_empty() {
+            ProfileToMake::default()
+        } else {
+            self.request.json(SINGLE_BODY)?
+        };
+        let email = sent.email.as_deref();
+        if email.is_some_and(|email| !is_address(email)) {
+            let mistake = Mistake::at("email", "must be an address such as `somebody@example.org`");
+            return Err(Problem::invalid(vec![mistake]));
+        }
         let (token, expires) = self.fresh_invite();
-        let user = self.store().create_profile(&caller.user, &token, expires, self.now).await?;
+        let user = self.store().create_profile(&caller.user, email, (&token, expires), self.now).await?;
         let mut body = super::user::profile(&user);
         if let Some(body) = body.as_object_mut() {
             body.insert("invite".into(), invite_json(&token, expires));

@@ -21,7 +21,7 @@ impl Api {
     /// # Errors
     /// If the environment is not complete or the stack cannot be read.
     pub async fn start() -> Result<Self, StartError> {
-        let base = Base::read()?;
+        let base = Base::read("api")?;
         let settings = ApiSettings::read()?;
         let jobs = SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?);
         let keys = KeyRing::new(Box::new(HttpKeys::new(&settings.keys_url)));

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let base = Base::read()?;
+    let base = Base::read(env!("CARGO_BIN_NAME"))?;
     let queue = Arc::new(SqsJobs::new(&base.environment, base.settings.jobs_queue_url()?));
     let scrubber = &Scrubber::new(base.store.clone(), base.document().await?, queue);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {

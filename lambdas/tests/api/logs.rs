@@ -1,9 +1,11 @@
 //! What is logged, and what never is.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Once;
 
+use lambdas::metrics::Source;
 use lambdas::telemetry;
 use serde_json::{Value as Json, json};
 use tracing::level_filters::LevelFilter;
@@ -37,7 +39,8 @@ pub fn install() {
         let wanted = dynamic_filter_fn(|metadata, _| {
             LINES.with_borrow(|lines| lines.as_ref().is_some_and(|(level, _)| metadata.level() <= level))
         });
-        let all = telemetry::subscriber(LevelFilter::TRACE, || Lines).with(wanted);
+        let source = Source { stack: "tested".into(), function: "api" };
+        let all = telemetry::subscriber(LevelFilter::TRACE, source, || Lines).with(wanted);
         tracing::subscriber::set_global_default(all).unwrap();
     });
 }
@@ -66,7 +69,12 @@ async fn log_of_a_tour(level: LevelFilter) -> (String, Vec<String>) {
 /// A line without when it was and how long it took: digits that could be anything.
 fn timeless(line: &str) -> String {
     let mut line: Json = serde_json::from_str(line).unwrap();
-    line.as_object_mut().unwrap().retain(|name, _| name != "timestamp" && name != "millis");
+    line.as_object_mut()
+        .unwrap()
+        .retain(|name, _| !["timestamp", "millis", "RequestTime"].contains(&name.as_str()));
+    if let Some(embedded) = line.get_mut("_aws") {
+        assert!(embedded["Timestamp"].take().is_i64(), "a time in milliseconds");
+    }
     line.to_string()
 }
 
@@ -114,7 +122,49 @@ async fn logs_say_what_happened_and_nothing_about_people() {
     let of = |operation: &str| parsed.iter().find(|line| line["operation"] == operation).unwrap();
     assert_eq!(of("CreateData")["status"], 201);
     assert_eq!(of("CreateData")["span"]["id"], "r1", "every line names its request");
+    assert_eq!(
+        (of("CreateData")["Failed"].as_i64(), of("CreateData")["function"].as_str()),
+        (Some(0), Some("api"))
+    );
     assert!(parsed.iter().any(|line| line["metric"] == "jobs_not_announced" && line["level"] == "WARN"));
+}
+
+/// Holds every line with metrics against what CloudWatch asks of one: all that is measured is a number beside it, all
+/// dimensions are texts beside it, and there is nothing that CloudWatch would not know.
+#[tokio::test]
+async fn metrics_are_lines_that_cloudwatch_can_read_and_name_no_one() {
+    let world = World::new().await;
+    begin(LevelFilter::INFO);
+    let ids = tour(&world).await;
+    let (_, lines) = LINES.take().unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    let mut seen = BTreeSet::new();
+    for line in lines.lines() {
+        let line: Json = serde_json::from_str(line).unwrap();
+        let Some(embedded) = line.get("_aws") else { continue };
+        assert_eq!(embedded.as_object().unwrap().len(), 2);
+        assert!(embedded["Timestamp"].as_i64().unwrap() > 1_600_000_000_000, "milliseconds: {line}");
+        let [directive] = embedded["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
+            panic!("{line}")
+        };
+        assert_eq!(directive["Namespace"], "Freehold");
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_number(), "`{name}` of {line}");
+            assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()));
+            seen.insert(name.to_owned());
+        }
+        for dimension in
+            directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap())
+        {
+            let value =
+                line[dimension.as_str().unwrap()].as_str().unwrap_or_else(|| panic!("{dimension} of {line}"));
+            assert!(!ids.iter().any(|id| value.contains(id)), "an id is a dimension: {line}");
+        }
+    }
+    for expected in ["RequestTime", "Refused", "Failed", "JobsNotAnnounced"] {
+        assert!(seen.contains(expected), "`{expected}` was not measured, but {seen:?}");
+    }
 }
 
 #[tokio::test]

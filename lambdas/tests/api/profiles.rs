@@ -1,6 +1,7 @@
 //! Profiles that exist before their first sign-in, and how people take them over.
 
 use futures::future::join_all;
+use lambdas::identity::Identity;
 use serde_json::{Value as Json, json};
 
 use crate::world::{Person, World, text};
@@ -139,5 +140,131 @@ async fn the_secret_of_an_invite_is_in_no_table_and_no_log() {
         for place in [&before, &after, &logs] {
             assert!(!place.contains(&token));
         }
+    }
+}
+
+/// What Cognito tells when somebody has confirmed their address.
+fn confirmed(subject: &str, email: &str) -> Json {
+    json!({
+        "version": "1", "region": "eu-west-1", "userPoolId": "eu-west-1_pool", "userName": subject,
+        "callerContext": {"awsSdkVersion": "3", "clientId": "client"},
+        "triggerSource": "PostConfirmation_ConfirmSignUp",
+        "request": {"userAttributes": {
+            "sub": subject, "email": email, "email_verified": "true", "cognito:user_status": "CONFIRMED",
+        }},
+        "response": {},
+    })
+}
+
+#[tokio::test]
+async fn signing_up_with_the_address_that_a_profile_waits_for_links_it_and_uses_its_invite_up() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let made = ann.post("/profiles", json!({"email": " Zoe@Example.org"})).await.expect(201);
+    assert!(made.get("email").is_none(), "it is nobody's yet: {made}");
+    let event = confirmed("zoe", "zoe@example.org");
+    let identity = Identity::new(world.store.clone());
+    assert!(identity.handle(&event, world.now()).await.unwrap());
+    let zoe = world.visitor("zoe");
+    let user = zoe.get("/user").await.expect(200);
+    assert_eq!(
+        (&user["id"], &user["drive"], &user["email"]),
+        (&made["id"], &made["drive"], &json!("zoe@example.org"))
+    );
+    claim(&world.visitor("eve"), &secret(&made)).await.problem(404, "no-invite");
+    ann.post(&format!("/profiles/{}/invite", text(&made["id"])), Json::Null).await.problem(404, "not-found");
+    assert!(!identity.handle(&event, world.now()).await.unwrap(), "told twice");
+    assert_eq!(zoe.get("/user").await.expect(200), user);
+    let all = tables(&world).await;
+    assert!(!all.contains("PROFILE#") && !all.contains("waitsFor"), "nothing waits any more:\n{all}");
+}
+
+#[tokio::test]
+async fn who_signed_up_in_a_way_that_tells_nobody_is_linked_by_their_first_request() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let made = ann.post("/profiles", json!({"email": "zoe@example.org"})).await.expect(201);
+    world.pool.lock().unwrap().insert("zoe".into(), Ok(Some("Zoe@Example.org".into())));
+    let user = world.visitor("zoe").post("/user", Json::Null).await.expect(200);
+    assert_eq!((&user["id"], &user["email"]), (&made["id"], &json!("zoe@example.org")));
+}
+
+#[tokio::test]
+async fn an_address_links_nothing_that_is_not_proved_not_alone_not_open_or_not_for_it() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let identity = Identity::new(world.store.clone());
+    let wait = async |email: &str| ann.post("/profiles", json!({"email": email})).await.expect(201);
+    let nothing = async |event: Json, why: &str| {
+        assert!(!identity.handle(&event, world.now()).await.unwrap(), "{why}");
+    };
+
+    wait("zoe@example.org").await;
+    let mut unproved = confirmed("zoe", "zoe@example.org");
+    unproved["request"]["userAttributes"]["email_verified"] = json!("false");
+    nothing(unproved, "nobody has verified it").await;
+    let mut forgotten = confirmed("zoe", "zoe@example.org");
+    forgotten["triggerSource"] = json!("PostConfirmation_ConfirmForgotPassword");
+    nothing(forgotten, "they have signed up long ago").await;
+    nothing(confirmed("zoe", "zoe@example.com"), "another address").await;
+
+    // Made by two people who do not know of each other: which one it is, an invite says.
+    let other = bob.post("/profiles", json!({"email": "zoe@example.org"})).await.expect(201);
+    nothing(confirmed("zoe", "zoe@example.org"), "two of them").await;
+    let zoe = world.visitor("zoe");
+    zoe.get("/user").await.problem(404, "no-profile");
+    assert_eq!(claim(&zoe, &secret(&other)).await.expect(200)["id"], other["id"]);
+
+    let taken = wait("max@example.org").await;
+    claim(&world.visitor("maxine"), &secret(&taken)).await.expect(200);
+    nothing(confirmed("max", "max@example.org"), "taken over by an invite").await;
+
+    let late = wait("tom@example.org").await;
+    world.pass_days(8);
+    nothing(confirmed("tom", "tom@example.org"), "too late").await;
+    ann.post(&format!("/profiles/{}/invite", text(&late["id"])), Json::Null).await.expect(201);
+    assert!(
+        identity.handle(&confirmed("tom", "tom@example.org"), world.now()).await.unwrap(),
+        "invited anew"
+    );
+    let tom = world.visitor("tom").get("/user").await.expect(200);
+    assert_eq!(tom["id"], late["id"]);
+
+    wait("ann@example.org").await;
+    nothing(confirmed("ann", "ann@example.org"), "an identity belongs to one profile").await;
+}
+
+#[tokio::test]
+async fn an_address_and_an_invite_at_once_come_to_one_owner() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    for round in 0..10 {
+        let email = format!("zoe{round}@example.org");
+        let made = ann.post("/profiles", json!({"email": email})).await.expect(201);
+        let (by_address, by_invite) = (format!("zoe{round}"), format!("eve{round}"));
+        let identity = Identity::new(world.store.clone());
+        let event = confirmed(&by_address, &email);
+        let eve = world.visitor(&by_invite);
+        let invite = secret(&made);
+        let (linked, claimed) = tokio::join!(identity.handle(&event, world.now()), claim(&eve, &invite));
+        let owners = usize::from(matches!(linked, Ok(true))) + usize::from(claimed.status == 200);
+        assert_eq!(owners, 1, "{linked:?} and {claimed:?}");
+        let mut with_it = 0;
+        for subject in [&by_address, &by_invite] {
+            let reply = world.visitor(subject).get("/user").await;
+            with_it += usize::from(reply.status == 200 && reply.expect(200)["id"] == made["id"]);
+        }
+        assert_eq!(with_it, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_up_goes_through_whatever_happens_to_us() {
+    let world = World::new().await;
+    let identity = Identity::new(world.store.clone());
+    for event in
+        [Json::Null, json!({}), json!({"triggerSource": "PostConfirmation_ConfirmSignUp", "request": 7})]
+    {
+        assert!(!identity.handle(&event, world.now()).await.unwrap(), "{event}");
     }
 }

@@ -31,7 +31,7 @@ use store::{Store, Tables};
 
 use crate::tokens::{self, FakeKeys};
 
-pub const ISSUER: &str = "https://pool.example.org/p";
+pub const ISSUER: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool";
 pub const CLIENT: &str = "client";
 
 /// What the queue was given, and whether it takes anything.

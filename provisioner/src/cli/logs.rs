@@ -23,7 +23,7 @@ use crate::state::now;
     after_help = "Examples:\n  provision logs api --since 2h\n  provision logs replicator --follow --filter ERROR"
 )]
 pub(super) struct Logs {
-    /// The function: api, replicator, scrubber or worker
+    /// The function: api, identity, replicator, scrubber or worker
     function: String,
     /// From when: `30s`, `10m`, `2h`, `3d` ago, or an instant such as `2026-01-31T08:00:00Z`
     #[arg(long, value_name = "WHEN", default_value = "10m", value_parser = when)]

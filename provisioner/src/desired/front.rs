@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use domain::routes::{RESOURCE_SERVER, ROUTES, Route, Scope};
 use domain::stack as model;
 
-use super::{API, DesiredOptions, MAIN, Resources, output};
+use super::{API, DesiredOptions, IDENTITY, MAIN, Resources, output};
 use crate::kinds::{
-    authorizer, http_api, integration, permission, resource_server, route, stage, user_pool,
+    authorizer, http_api, integration, permission, resource_server, route, sign_up_trigger, stage, user_pool,
     user_pool_client, user_pool_domain,
 };
 use crate::resource::Input;
@@ -64,6 +64,19 @@ impl Resources<'_> {
         self.add("user_pool_domain", MAIN, domain);
         self.add("resource_server", MAIN, server);
         self.add("user_pool_client", MAIN, client);
+        let permission = permission::Attributes {
+            function: output("function", IDENTITY, "name"),
+            principal: "cognito-idp.amazonaws.com".to_owned(),
+            action: "lambda:InvokeFunction".to_owned(),
+            source: output("user_pool", MAIN, "arn"),
+        };
+        self.add("permission", IDENTITY, permission);
+        let trigger = sign_up_trigger::Attributes {
+            pool: output("user_pool", MAIN, "id"),
+            function: output("function", IDENTITY, "arn"),
+            after: output("permission", IDENTITY, "statementId"),
+        };
+        self.add("sign_up_trigger", MAIN, trigger);
     }
 
     fn client(&self) -> user_pool_client::Attributes<Input> {

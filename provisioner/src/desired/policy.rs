@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 
-pub(super) const POLICIES: [(&str, &str); 4] = [
+pub(super) const POLICIES: [(&str, &str); 5] = [
     ("api", include_str!("../../../policies/iam/api.json")),
     ("replicator", include_str!("../../../policies/iam/replicator.json")),
     ("worker", include_str!("../../../policies/iam/worker.json")),
     ("scrubber", include_str!("../../../policies/iam/scrubber.json")),
+    ("identity", include_str!("../../../policies/iam/identity.json")),
 ];
 
 /// What a function may do, from `policies/iam`, with references for placeholders. The files are part of the program

@@ -33,6 +33,7 @@ fn stack() -> Stack {
             cors_origins: vec!["https://app.example.org".into()],
             rate_limit: 50,
             burst_limit: 100,
+            per_person_rate_limit: 20,
         },
         functions: model::Functions {
             architecture: model::Architecture::X86_64,

@@ -21,7 +21,11 @@ const FAMILIES: &[(&[&str], &str, &str)] = &[
     (&["function", "log_group", "mapping", "schedule"], "#fdf0e1", "#c1741a"),
     (&["role", "permission"], "#fbe9ec", "#b23a4f"),
     (&["queue"], "#f3ecfb", "#7a4fb0"),
-    (&["user_pool", "user_pool_client", "user_pool_domain", "resource_server"], "#e7f6ec", "#2f8a50"),
+    (
+        &["user_pool", "user_pool_client", "user_pool_domain", "resource_server", "sign_up_trigger"],
+        "#e7f6ec",
+        "#2f8a50",
+    ),
     (&["http_api", "route", "integration", "authorizer", "stage"], "#eef0f4", "#56607a"),
 ];
 

@@ -24,6 +24,7 @@ pub mod resource_server;
 pub mod role;
 pub mod route;
 pub mod schedule;
+pub mod sign_up_trigger;
 pub mod stackdoc;
 pub mod stage;
 pub mod table;
@@ -50,6 +51,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &user_pool_domain::UserPoolDomain,
         &resource_server::ResourceServer,
         &user_pool_client::UserPoolClient,
+        &sign_up_trigger::SignUpTrigger,
         &http_api::HttpApi,
         &authorizer::Authorizer,
         &integration::Integration,

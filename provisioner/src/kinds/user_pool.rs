@@ -6,6 +6,8 @@
 
 use aws_sdk_cognitoidentityprovider::Config;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::operation::set_user_pool_mfa_config::builders::SetUserPoolMfaConfigFluentBuilder;
+use aws_sdk_cognitoidentityprovider::operation::update_user_pool::builders::UpdateUserPoolFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::{
     AccountRecoverySettingType, AdminCreateUserConfigType, DeletionProtectionType, PasswordPolicyType,
     RecoveryOptionNameType, RecoveryOptionType, SoftwareTokenMfaConfigType, UserPoolMfaType,
@@ -198,14 +200,19 @@ fn normalise(pool: &UserPoolType) -> Attributes {
             require_numbers: has(|policy| policy.require_numbers()),
             require_symbols: has(|policy| policy.require_symbols()),
         },
-        mfa: match pool.mfa_configuration() {
-            Some(UserPoolMfaType::On) => Mfa::Required,
-            Some(UserPoolMfaType::Optional) => Mfa::Optional,
-            _ => Mfa::Off,
-        },
+        mfa: mfa_of(pool),
         self_sign_up: !admin_only,
         deletion_protection: pool.deletion_protection() == Some(&DeletionProtectionType::Active),
         tags: tags(pool.user_pool_tags().cloned().unwrap_or_default()),
+    }
+}
+
+/// A pool's second factor.
+pub(super) fn mfa_of(pool: &UserPoolType) -> Mfa {
+    match pool.mfa_configuration() {
+        Some(UserPoolMfaType::On) => Mfa::Required,
+        Some(UserPoolMfaType::Optional) => Mfa::Optional,
+        _ => Mfa::Off,
     }
 }
 
@@ -264,6 +271,42 @@ async fn create(at: At<'_>, want: &Attributes) -> Result<Option<UserPoolType>, A
     made.await?.map(|made| made.user_pool.ok_or_else(|| lacking("the user pool"))).transpose()
 }
 
+/// An update that leaves a pool as it is: what it does not mention is reset.
+pub(super) fn as_it_is(
+    request: UpdateUserPoolFluentBuilder,
+    id: &str,
+    pool: UserPoolType,
+) -> UpdateUserPoolFluentBuilder {
+    // Without how long an unused account counts, which is refused where the password policy says it.
+    let admin = pool.admin_create_user_config.as_ref().map(|admin| {
+        AdminCreateUserConfigType::builder()
+            .allow_admin_create_user_only(admin.allow_admin_create_user_only())
+            .set_invite_message_template(admin.invite_message_template().cloned())
+            .build()
+    });
+    request
+        .user_pool_id(id)
+        .set_policies(pool.policies)
+        .set_admin_create_user_config(admin)
+        .set_deletion_protection(pool.deletion_protection)
+        .set_auto_verified_attributes(pool.auto_verified_attributes)
+        .set_user_pool_tags(pool.user_pool_tags)
+        .set_lambda_config(pool.lambda_config)
+        .set_sms_verification_message(pool.sms_verification_message)
+        .set_email_verification_message(pool.email_verification_message)
+        .set_email_verification_subject(pool.email_verification_subject)
+        .set_verification_message_template(pool.verification_message_template)
+        .set_sms_authentication_message(pool.sms_authentication_message)
+        .set_user_attribute_update_settings(pool.user_attribute_update_settings)
+        .set_mfa_configuration(pool.mfa_configuration)
+        .set_device_configuration(pool.device_configuration)
+        .set_email_configuration(pool.email_configuration)
+        .set_sms_configuration(pool.sms_configuration)
+        .set_user_pool_add_ons(pool.user_pool_add_ons)
+        .set_account_recovery_setting(pool.account_recovery_setting)
+        .set_user_pool_tier(pool.user_pool_tier)
+}
+
 /// Sends everything that the pool has, with what is wanted laid over it.
 async fn update(ctx: &Context, id: &str, pool: UserPoolType, want: &Attributes) -> Result<(), AwsError> {
     let policies = pool.policies.as_ref();
@@ -279,48 +322,41 @@ async fn update(ctx: &Context, id: &str, pool: UserPoolType, want: &Attributes) 
         .set_invite_message_template(admin.and_then(|admin| admin.invite_message_template().cloned()))
         .build();
     let verified = if want.email_sign_in { vec![VerifiedAttributeType::Email] } else { Vec::new() };
-    let request = ctx
-        .clients
-        .cognito()
-        .update_user_pool()
-        .user_pool_id(id)
+    let request = as_it_is(ctx.clients.cognito().update_user_pool(), id, pool)
         .policies(policies)
         .admin_create_user_config(admin)
         .deletion_protection(deletion_protection(want))
         .set_auto_verified_attributes(Some(verified))
-        .set_user_pool_tags(Some(want.tags.clone().into_iter().collect()))
-        .set_lambda_config(pool.lambda_config)
-        .set_sms_verification_message(pool.sms_verification_message)
-        .set_email_verification_message(pool.email_verification_message)
-        .set_email_verification_subject(pool.email_verification_subject)
-        .set_verification_message_template(pool.verification_message_template)
-        .set_sms_authentication_message(pool.sms_authentication_message)
-        .set_user_attribute_update_settings(pool.user_attribute_update_settings)
-        .set_mfa_configuration(pool.mfa_configuration)
-        .set_device_configuration(pool.device_configuration)
-        .set_email_configuration(pool.email_configuration)
-        .set_sms_configuration(pool.sms_configuration)
-        .set_user_pool_add_ons(pool.user_pool_add_ons)
-        .set_account_recovery_setting(pool.account_recovery_setting)
-        .set_user_pool_tier(pool.user_pool_tier);
+        .set_user_pool_tags(Some(want.tags.clone().into_iter().collect()));
     let what = format!("to change user pool `{}`", want.name);
     retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
 }
 
 async fn set_mfa(ctx: &Context, id: &str, mfa: Mfa) -> Result<(), AwsError> {
+    let request = with_mfa(ctx.clients.cognito().set_user_pool_mfa_config(), id, mfa);
+    let what = format!("to set the second factor of user pool `{id}`");
+    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
+}
+
+/// A call that sets a pool's second factor.
+pub(super) fn with_mfa(
+    request: SetUserPoolMfaConfigFluentBuilder,
+    id: &str,
+    mfa: Mfa,
+) -> SetUserPoolMfaConfigFluentBuilder {
     let (kind, codes) = match mfa {
         Mfa::Off => (UserPoolMfaType::Off, false),
         Mfa::Optional => (UserPoolMfaType::Optional, true),
         Mfa::Required => (UserPoolMfaType::On, true),
     };
-    let mut request =
-        ctx.clients.cognito().set_user_pool_mfa_config().user_pool_id(id).mfa_configuration(kind);
-    if codes {
-        let app = SoftwareTokenMfaConfigType::builder().enabled(true).build();
-        request = request.software_token_mfa_configuration(app);
+    let request = request.user_pool_id(id).mfa_configuration(kind);
+    match codes {
+        true => {
+            let app = SoftwareTokenMfaConfigType::builder().enabled(true).build();
+            request.software_token_mfa_configuration(app)
+        }
+        false => request,
     }
-    let what = format!("to set the second factor of user pool `{id}`");
-    retry(&what, Policy::default(), || async { Ok(request.clone().send().await?) }).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub enum PackageError {
     /// No workspace with the functions around.
     #[error(
         "no Cargo workspace with the member `lambdas` was found from `{}` upwards: run inside a clone of Freehold, or point \
-         `FREEHOLD_FUNCTIONS_DIR` to a folder with `api.zip`, `replicator.zip`, `worker.zip` and `scrubber.zip`",
+         `FREEHOLD_FUNCTIONS_DIR` to a folder with `api.zip`, `replicator.zip`, `worker.zip`, `scrubber.zip` and `identity.zip`",
         from.display()
     )]
     NoWorkspace {

@@ -19,7 +19,7 @@ use crate::local::Progress;
 use crate::local::python::{self, Packages, PythonSettings};
 
 /// The functions, by the names of their programs.
-pub const FUNCTIONS: [&str; 4] = ["api", "replicator", "worker", "scrubber"];
+pub const FUNCTIONS: [&str; 5] = ["api", "replicator", "worker", "scrubber", "identity"];
 /// The most that a package for AWS may have, in bytes.
 pub const LIMIT: u64 = 6 * 1024 * 1024;
 const TOOLS: Packages = Packages { what: "the build tools for AWS", lock: include_str!("requirements.lock") };

@@ -42,8 +42,18 @@ impl Facts for Memory {
 }
 
 /// Every output that a resource of the stack refers to.
-const OUTPUTS: [&str; 9] =
-    ["arn", "url", "id", "streamArn", "roleId", "issuer", "userInfoUrl", "identifier", "endpoint"];
+const OUTPUTS: [&str; 10] = [
+    "statementId",
+    "arn",
+    "url",
+    "id",
+    "streamArn",
+    "roleId",
+    "issuer",
+    "userInfoUrl",
+    "identifier",
+    "endpoint",
+];
 
 fn outputs(address: &Address, attributes: &Value) -> Outputs {
     let made = OUTPUTS.iter().map(|name| ((*name).to_owned(), format!("{address}#{name}")));

@@ -59,6 +59,7 @@ pub(super) fn of(kind: &str) -> &'static [Row] {
         "user_pool_domain" => USER_POOL_DOMAIN_ROWS,
         "resource_server" => RESOURCE_SERVER_ROWS,
         "user_pool_client" => USER_POOL_CLIENT_ROWS,
+        "sign_up_trigger" => SIGN_UP_TRIGGER_ROWS,
         "http_api" => HTTP_API_ROWS,
         "authorizer" | "integration" | "route" | "stage" => IN_API_ROWS,
         "stackdoc" => STACKDOC_ROWS,
@@ -180,6 +181,12 @@ const USER_POOL_CLIENT_ROWS: &[Row] = &[
     (Create, "cognito-idp", &["CreateUserPoolClient"], POOL),
     (Update, "cognito-idp", &["UpdateUserPoolClient"], POOL),
     (Delete, "cognito-idp", &["DeleteUserPoolClient"], POOL),
+];
+
+const SIGN_UP_TRIGGER_ROWS: &[Row] = &[
+    (Read, "cognito-idp", &["DescribeUserPool"], POOL),
+    (Write, "cognito-idp", &["UpdateUserPool", "SetUserPoolMfaConfig"], POOL),
+    (Delete, "cognito-idp", &["UpdateUserPool", "SetUserPoolMfaConfig"], POOL),
 ];
 
 // IAM knows the HTTP methods of API Gateway's own API, not its operations.

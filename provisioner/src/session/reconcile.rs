@@ -22,7 +22,7 @@ const STRETCH: u64 = 2_000;
 /// How often a stretch is tried that the database does not answer.
 const ATTEMPTS: u32 = 5;
 /// The functions in the order in which they are switched to a new era: whoever takes away comes first.
-const SWITCHED: [&str; 4] = ["api", "replicator", "worker", "scrubber"];
+const SWITCHED: [&str; 5] = ["api", "replicator", "worker", "scrubber", "identity"];
 /// What an invocation may take beyond its timeout until it is over everywhere.
 const OVER: Duration = Duration::from_secs(2);
 

@@ -15,11 +15,12 @@ mod profiles;
 mod renaming;
 mod renewing;
 mod users;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::id::GroupId;
 use domain::replication::Roster;
 
@@ -30,6 +31,7 @@ pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
 pub use profiles::InviteToken;
+pub(crate) use profiles::WAITS;
 pub use users::{Caller, User};
 
 use crate::Store;
@@ -176,6 +178,14 @@ impl Store {
         let put = Put::builder().table_name(&self.tables.directory).set_item(Some(row));
         let put = put.set_condition_expression(condition.map(str::to_owned));
         Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+    }
+
+    pub(crate) fn delete_action(&self, key: &Key, condition: Option<&str>) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(key)))
+            .set_condition_expression(condition.map(str::to_owned));
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
     }
 }
 

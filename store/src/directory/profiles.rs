@@ -5,7 +5,7 @@
 //! the identity, and notes at the profile that it is taken. So of any number at once one wins, and an identity comes to
 //! exactly one profile. A wrong, a used and an expired invite are answered alike, by the same single read.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::{DriveId, UserId};
@@ -17,7 +17,7 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
 use crate::ids;
-use crate::keys::{self, EXPIRES};
+use crate::keys::{self, EXPIRES, Key};
 
 /// The secret of an invite. It is shown once and kept nowhere.
 #[derive(Clone)]
@@ -57,7 +57,10 @@ impl Default for InviteToken {
 }
 
 /// The attribute of a profile that nobody has taken over: the hash of its only invite.
-const OPEN: &str = "openInvite";
+pub(super) const OPEN: &str = "openInvite";
+/// The attribute of such a profile, and of its invite, that says for which address it waits: the address's partition, which
+/// is a hash of it. The address itself is noted when its owner has come, not before.
+pub(crate) const WAITS: &str = "waitsFor";
 /// The attribute that says who made a profile for somebody else.
 const MADE_BY: &str = "madeBy";
 
@@ -70,35 +73,46 @@ pub(super) fn identity_rows(issuer: &str, subject: &str, user: &UserId, drive: &
     })
 }
 
-fn invite_row(token: &InviteToken, user: &User, expires: Timestamp) -> Row {
-    attr::row(
-        &keys::profile_invite(&token.hash()),
-        [
-            ("user", attr::text(user.id.as_str())),
-            ("drive", attr::text(user.drive.as_str())),
-            (EXPIRES, attr::number(expires.seconds())),
-        ],
-    )
+/// The rows by which a profile is found that nobody has taken over: the invite's, and one at the address that it waits for.
+fn open_rows(token: &InviteToken, user: &User, waits: Option<&str>, expires: Timestamp) -> Vec<Row> {
+    let at = |key: &Key| {
+        let row = attr::row(
+            key,
+            [
+                ("user", attr::text(user.id.as_str())),
+                ("drive", attr::text(user.drive.as_str())),
+                (EXPIRES, attr::number(expires.seconds())),
+            ],
+        );
+        row.into_iter().chain(waits.map(|waits| (WAITS.to_owned(), attr::text(waits)))).collect()
+    };
+    let waiting = waits.map(|waits| keys::waiting(waits, &user.id));
+    [Some(keys::profile_invite(&token.hash())), waiting].iter().flatten().map(at).collect()
 }
 
 impl Store {
-    /// Makes a profile, with its drive, for somebody who has not signed in yet, and an invite to take it over.
+    /// Makes a profile, with its drive, for somebody who has not signed in yet, and an invite to take it over. If it has an
+    /// address, whoever proves to be its owner needs no invite: see [`Store::link_waiting`].
     ///
     /// # Errors
     /// Those of the database.
     pub async fn create_profile(
         &self,
         by: &UserId,
-        token: &InviteToken,
-        expires: Timestamp,
+        email: Option<&str>,
+        (token, expires): (&InviteToken, Timestamp),
         now: Timestamp,
     ) -> Result<User> {
         let user = User { id: ids::user(), drive: ids::drive(), email: None, created: now };
+        let waits = email.map(keys::email_partition);
         let [mut profile, drive] = user.rows();
         profile.insert(OPEN.into(), attr::text(token.hash()));
         profile.insert(MADE_BY.into(), attr::text(by.as_str()));
-        let rows = [profile, drive, invite_row(token, &user, expires)];
-        self.transact(rows.into_iter().map(|row| self.put_new(row)).collect::<Result<_>>()?).await?;
+        if let Some(waits) = &waits {
+            profile.insert(WAITS.into(), attr::text(waits));
+        }
+        let rows = [profile, drive].into_iter().chain(open_rows(token, &user, waits.as_deref(), expires));
+        self.transact(rows.map(|row| self.put_new(row)).collect::<Result<_>>()?).await?;
         Ok(user)
     }
 
@@ -126,14 +140,15 @@ impl Store {
             .condition_expression("openInvite = :before")
             .expression_attribute_values(":next", attr::text(token.hash()))
             .expression_attribute_values(":before", attr::text(&before));
-        let former = Delete::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::profile_invite(&before))));
-        let actions = vec![
+        let mut actions = vec![
             TransactWriteItem::builder().update(update.build().map_err(built)?).build(),
-            TransactWriteItem::builder().delete(former.build().map_err(built)?).build(),
-            self.put_new(invite_row(token, &User::read(&row)?, expires))?,
+            self.delete_action(&keys::profile_invite(&before), None)?,
         ];
+        let waits = attr::get_text(&row, WAITS).ok();
+        // The row at the address is there already, unless it has expired; it then waits as long as the invite.
+        for row in open_rows(token, &User::read(&row)?, waits, expires) {
+            actions.push(self.put(row)?);
+        }
         match self.transact(actions).await {
             // Somebody has taken it over, or made another invite.
             Err(error) if error.refused_at(0) => Err(GONE),
@@ -167,28 +182,16 @@ impl Store {
         if expires <= now.seconds() {
             return Err(GONE);
         }
-        let used = Delete::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::profile_invite(&hash))))
-            .condition_expression("attribute_exists(pk)");
-        let mut taken = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::user(&user))))
-            .condition_expression("openInvite = :hash")
-            .expression_attribute_values(":hash", attr::text(&hash));
-        taken = match email.map(keys::normal_address) {
-            Some(email) => taken
-                .update_expression("SET email = :email REMOVE openInvite")
-                .expression_attribute_values(":email", attr::text(email)),
-            None => taken.update_expression("REMOVE openInvite"),
-        };
         let [link, of_user] = identity_rows(issuer, subject, &user, &drive);
-        let actions = vec![
-            TransactWriteItem::builder().delete(used.build().map_err(built)?).build(),
+        let mut actions = vec![
+            self.delete_action(&keys::profile_invite(&hash), Some("attribute_exists(pk)"))?,
             self.put_new(link)?,
-            TransactWriteItem::builder().update(taken.build().map_err(built)?).build(),
+            self.taken_action(&user, &hash, email)?,
             self.put_new(of_user)?,
         ];
+        if let Ok(waits) = attr::get_text(&invite, WAITS) {
+            actions.push(self.delete_action(&keys::waiting(waits, &user), None)?);
+        }
         match self.transact(actions).await {
             Ok(()) => self.user(&user).await,
             Err(error) if error.refused_at(0) || error.refused_at(2) => Err(GONE),
@@ -197,5 +200,26 @@ impl Store {
             Err(error) if error.is_contention() => Err(StoreError::Busy("the invite is being used".into())),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes at a profile that it is taken, if its open invite is this one.
+    pub(super) fn taken_action(
+        &self,
+        user: &UserId,
+        invite: &str,
+        email: Option<&str>,
+    ) -> Result<TransactWriteItem> {
+        let mut taken = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::user(user))))
+            .condition_expression("openInvite = :hash")
+            .expression_attribute_values(":hash", attr::text(invite));
+        taken = match email.map(keys::normal_address) {
+            Some(email) => taken
+                .update_expression("SET email = :email REMOVE openInvite, waitsFor")
+                .expression_attribute_values(":email", attr::text(email)),
+            None => taken.update_expression("REMOVE openInvite, waitsFor"),
+        };
+        Ok(TransactWriteItem::builder().update(taken.build().map_err(built)?).build())
     }
 }

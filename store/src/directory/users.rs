@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Makes a profile, its drive and its link to an identity, in one transaction; the same identity gets the same
-    /// profile again. Whether it is new is told too.
+    /// profile again, and one whose address a profile waits for gets that one. Whether it is new is told too.
     ///
     /// # Errors
     /// Those of the database.
@@ -89,6 +89,11 @@ impl Store {
     ) -> Result<(User, bool)> {
         if let Some(caller) = self.caller(issuer, subject).await? {
             return Ok((self.user(&caller.user).await?, false));
+        }
+        if let Some(email) = email
+            && let Some(user) = self.link_waiting((issuer, subject), email, now).await?
+        {
+            return Ok((user, false));
         }
         let email = email.map(keys::normal_address);
         let user = User { id: ids::user(), drive: ids::drive(), email, created: now };

@@ -10,9 +10,7 @@ mod traces;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, DeleteRequest, TransactWriteItem, Update, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, Update, WriteRequest};
 use domain::id::{DriveId, GroupId, JobId, UserId};
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -58,7 +56,9 @@ impl Erased {
     }
 
     fn is_named_in(&self, text: &str) -> bool {
-        text.contains(self.user.as_str()) || text.contains(self.drive.as_str())
+        text.contains(self.user.as_str())
+            || text.contains(self.drive.as_str())
+            || self.address.as_deref() == Some(text)
     }
 }
 
@@ -170,7 +170,7 @@ impl Store {
         let id = crate::ids::job();
         let kind = JobKind::Erase { whom: Some(Erased::of(user)) };
         let job = Job::new(id.clone(), partition_of(&id), kind, now);
-        let mut actions = vec![self.delete_action(&keys::user(&caller.user), "attribute_exists(pk)")?];
+        let mut actions = vec![self.delete_action(&keys::user(&caller.user), Some("attribute_exists(pk)"))?];
         // An identity that was linked before this was kept track of is known by the call alone.
         let mut links = vec![keys::identity(issuer, subject).pk];
         let known = self.directory_rows(&keys::user_partition(&caller.user), "IDENTITY#").await?;
@@ -179,7 +179,7 @@ impl Store {
         links.dedup();
         for pk in links {
             let link = keys::identity_link(pk);
-            actions.push(self.delete_action(&link, "attribute_exists(pk)")?);
+            actions.push(self.delete_action(&link, Some("attribute_exists(pk)"))?);
         }
         let record = attr::row(
             &keys::erasure(&id),
@@ -191,14 +191,6 @@ impl Store {
             Err(error) if error.refused_at(0) || error.refused_at(1) => Err(StoreError::Missing("user")),
             Err(error) => Err(error),
         }
-    }
-
-    fn delete_action(&self, key: &Key, condition: &str) -> Result<TransactWriteItem> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(key)))
-            .condition_expression(condition);
-        Ok(TransactWriteItem::builder().delete(delete.build().map_err(built)?).build())
     }
 
     /// What is left to say of an erasure.

@@ -4,11 +4,11 @@ use domain::id::UserId;
 
 use super::Erased;
 use crate::attr::{self, Row};
-use crate::directory::AUDIENCE;
+use crate::directory::{AUDIENCE, WAITS};
 use crate::keys::{self, Key, PK, SK};
 
 /// Attributes that name somebody in a row that belongs to others: the name goes and the row stays.
-const NAMES: [&str; 4] = [crate::ledger::READER, "invitedBy", "answeredBy", "madeBy"];
+const NAMES: [&str; 5] = [crate::ledger::READER, "invitedBy", "answeredBy", "madeBy", WAITS];
 
 /// What is to be done about a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,6 +98,9 @@ mod tests {
         assert_eq!(found(row("REPAIR", &format!("ITEM#{drive}#x"), &[])), Trace::Row);
         let invited = row("GROUP#g", "INVITE#i", &[("invitedBy", user), ("user", other.as_str())]);
         assert_eq!(found(invited), Trace::Names(vec!["invitedBy"]));
+        let address = keys::email_partition("ann@example.org");
+        let waiting = row("INVITE#h", "PROFILE", &[("waitsFor", &address), ("user", other.as_str())]);
+        assert_eq!(found(waiting), Trace::Names(vec!["waitsFor"]), "others' profile, without their address");
         assert_eq!(found(row("LEDGER#x", "SHOWN#y", &[("reader", user)])), Trace::Names(vec!["reader"]));
         let what = format!("{{\"kind\":\"purge\",\"drive\":\"{drive}\"}}");
         let purge = |status| row("GROUP#g", "JOB#k", &[("what", &what), ("status", status)]);

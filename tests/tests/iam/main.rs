@@ -81,6 +81,11 @@ async fn the_worker_needs_each_of_its_actions() {
 }
 
 #[tokio::test]
+async fn the_identity_function_needs_each_of_its_actions() {
+    each_action_is_needed("identity", Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
 async fn the_scrubber_needs_each_of_its_actions() {
     each_action_is_needed("scrubber", Duration::from_secs(30)).await;
 }

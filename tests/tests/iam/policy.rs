@@ -5,7 +5,8 @@ use provision::aws::Clients;
 use serde_json::Value;
 
 /// What the Lambda service does with a function's role, by function. AWS refuses a mapping whose role lacks them.
-pub const BY_LAMBDA: [(&str, &[&str]); 4] = [
+pub const BY_LAMBDA: [(&str, &[&str]); 5] = [
+    ("identity", &["logs:CreateLogStream", "logs:PutLogEvents"]),
     ("scrubber", &["logs:CreateLogStream", "logs:PutLogEvents"]),
     ("api", &["logs:CreateLogStream", "logs:PutLogEvents"]),
     (

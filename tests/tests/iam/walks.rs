@@ -13,6 +13,7 @@ use store::clock::now;
 use store::directory::Extent;
 use store::{Store, Tables};
 
+mod identity;
 mod scrubbing;
 
 /// What IAM says when it refuses, before the action.
@@ -76,6 +77,7 @@ impl Walk<'_> {
                 "api" => self.api().await,
                 "replicator" => self.replicator().await,
                 "scrubber" => self.scrubber().await,
+                "identity" => self.identity().await,
                 _ => self.worker().await,
             }
         };
@@ -88,7 +90,7 @@ impl Walk<'_> {
 
     /// Waits until the function has worked off what was refused while it lacked something.
     pub async fn recover(&mut self) {
-        if self.function == "scrubber" {
+        if ["scrubber", "identity"].contains(&self.function.as_str()) {
             return;
         }
         if self.function == "worker" {

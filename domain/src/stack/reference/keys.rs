@@ -390,7 +390,7 @@ pub const CORS: Section = Section {
 pub const THROTTLING: Section = Section {
     name: "throttling",
     path: "api.throttling",
-    doc: "How much the API takes from all callers together before it answers 429.",
+    doc: "How much the API takes before it answers 429: from all callers together, and from each of them.",
     keys: &[
         key(
             "rateLimit",
@@ -405,6 +405,13 @@ pub const THROTTLING: Section = Section {
             "2000",
             "Requests at once.",
             r#"{"type":"integer","minimum":1,"maximum":100000}"#,
+        ),
+        key(
+            "perPersonRateLimit",
+            "whole number, 1 to 10000",
+            "100",
+            "Requests a second of one person; four seconds of it at once. Counted by each process of the function for itself.",
+            r#"{"type":"integer","minimum":1,"maximum":10000}"#,
         ),
     ],
 };

@@ -29,6 +29,7 @@ fn what_a_file_leaves_out_is_safe() {
     assert_eq!((stack.identity.mfa, stack.identity.password_policy.minimum_length), (Mfa::Optional, 12));
     assert!(stack.api.cors_origins.is_empty());
     assert_eq!((stack.api.rate_limit, stack.api.burst_limit), (1000, 2000));
+    assert_eq!(stack.api.per_person_rate_limit, 100);
     assert_eq!((stack.functions.memory, stack.functions.log_retention_days), (256, 30));
     let defaults = stack.group_defaults.unwrap();
     assert_eq!(defaults.rules[0].types, [crate::id::Name::parse("glucose").unwrap()]);
@@ -250,8 +251,9 @@ fn reading_takes_time_in_proportion() {
         });
         least.min().unwrap()
     };
-    let (small, large) = (time(2_000), time(8_000));
-    assert!(large < small * 10, "{small:?} {large:?}");
+    // A machine that is busy with something else for a moment is no square: one pair of five has to show it.
+    let proportional = (0..5).any(|_| time(8_000) < time(2_000) * 10);
+    assert!(proportional, "four times the groups took more than ten times as long, five times over");
 }
 
 #[test]

@@ -112,7 +112,7 @@ async fn the_template_is_json_with_and_without_json() {
     assert_eq!((code, json(&pretty)), (0, json(&line)));
     assert_eq!(
         json(&line)["Metadata"]["Freehold"]["LeftOut"],
-        serde_json::json!(["group: 1", "stackdoc: 1"])
+        serde_json::json!(["group: 1", "sign_up_trigger: 1", "stackdoc: 1"])
     );
     assert!(!line.contains("111122223333"), "an account has no place in it");
 }

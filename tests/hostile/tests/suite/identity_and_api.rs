@@ -34,6 +34,27 @@ async fn gotcha_12_an_update_of_a_pool_or_client_resets_nothing_that_is_not_ours
 }
 
 #[tokio::test(start_paused = true)]
+async fn gotcha_12_the_sign_up_trigger_leaves_the_pool_and_its_other_triggers_as_they_are() {
+    let world = deployed().await;
+    let ours = {
+        let mut state = world.aws.state();
+        let pool = state.pools.values_mut().next().unwrap();
+        let ours = pool.doc["LambdaConfig"]["PostConfirmation"].as_str().unwrap().to_owned();
+        assert!(ours.ends_with(":function:acme-identity"), "{ours}");
+        pool.doc["LambdaConfig"] = json!({"PreSignUp": "arn:of:somebody"});
+        pool.doc["EmailConfiguration"] = json!({"EmailSendingAccount": "DEVELOPER"});
+        ours
+    };
+    world.settle().await;
+    let state = world.aws.state();
+    let doc = &state.pools.values().next().unwrap().doc;
+    assert_eq!(doc["LambdaConfig"], json!({"PreSignUp": "arn:of:somebody", "PostConfirmation": ours}));
+    assert_eq!(doc["EmailConfiguration"]["EmailSendingAccount"], "DEVELOPER");
+    assert_eq!(doc["MfaConfiguration"], "OPTIONAL");
+    assert_eq!(doc["Policies"]["PasswordPolicy"]["MinimumLength"], 12);
+}
+
+#[tokio::test(start_paused = true)]
 async fn gotcha_12_a_sign_in_address_that_somebody_has_is_named() {
     let taken = ["acme-111122223333".to_owned()].into();
     let world = World::new(Switches { taken_prefixes: taken, ..Switches::default() });

@@ -1,0 +1,70 @@
+//! Profiles that wait for the owner of an address.
+//!
+//! Whoever proves to own an address, at sign-up or with the first request, is linked to the profile that waits for it, as if
+//! they had presented its invite: in one transaction, which uses the invite up. This gives nobody anything of theirs away: a
+//! waiting profile has nothing in it but invitations, which they may decline. If several wait, made by people who do not
+//! know of each other, none is taken by itself: an identity belongs to one profile only, and which one is its owner's to
+//! say, by an invite ([ADR 14](../../../docs/adr/0014-addresses-link-profiles.md)).
+
+use domain::id::{DriveId, UserId};
+use domain::time::Timestamp;
+
+use super::profiles::{OPEN, WAITS, identity_rows};
+use super::unreadable;
+use super::users::User;
+use crate::Store;
+use crate::attr::{self, Row};
+use crate::error::{Result, StoreError};
+use crate::keys::{self, EXPIRES};
+
+impl Store {
+    /// Links an identity to the profile that waits for its address, if exactly one does. The address must have been
+    /// verified by whoever issues the identity.
+    ///
+    /// # Errors
+    /// Those of the database. [`StoreError::Busy`] if the profile is being taken over in another way at the same time.
+    pub async fn link_waiting(
+        &self,
+        (issuer, subject): (&str, &str),
+        email: &str,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let waits = keys::email_partition(email);
+        let rows = self.directory_rows(&waits, keys::WAITING).await?;
+        // DynamoDB removes what has expired only some time later.
+        let open =
+            |row: &&Row| attr::get_number(row, EXPIRES).is_ok_and(|expires: i64| expires > now.seconds());
+        let open: Vec<&Row> = rows.iter().filter(open).collect();
+        let [row] = open.as_slice() else { return Ok(None) };
+        let read = || -> std::result::Result<(UserId, DriveId), String> {
+            Ok((
+                UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
+                DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
+            ))
+        };
+        let (user, drive) = read().map_err(unreadable)?;
+        let profile = self.directory_row(&keys::user(&user)).await?;
+        let waiting = profile.as_ref().filter(|profile| attr::get_text(profile, WAITS).ok() == Some(&*waits));
+        let Some(invite) = waiting.and_then(|profile| attr::get_text(profile, OPEN).ok()) else {
+            return Ok(None);
+        };
+        let [link, of_user] = identity_rows(issuer, subject, &user, &drive);
+        let actions = vec![
+            self.put_new(link)?,
+            self.taken_action(&user, invite, Some(email))?,
+            self.put_new(of_user)?,
+            self.delete_action(&keys::profile_invite(invite), None)?,
+            self.delete_action(&keys::waiting(&waits, &user), None)?,
+        ];
+        match self.transact(actions).await {
+            Ok(()) => Ok(Some(self.user(&user).await?)),
+            // The same person on two devices at once: whichever was first has decided.
+            Err(error) if error.refused_at(0) => Ok(None),
+            // Somebody has presented the invite, or was given another one.
+            Err(error) if error.refused_at(1) => {
+                Err(StoreError::Busy("the profile is being taken over".into()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
