@@ -32,32 +32,22 @@ impl Typed for SignUpTrigger {
     type Attributes = Attributes;
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
-        let Some(pool) = at.text("pool") else { return Ok(Seen::Missing) };
-        let Some(function) = describe(at.ctx, pool).await?.as_ref().and_then(called) else {
-            return Ok(Seen::Missing);
-        };
-        let wanted = at.desired.get("function").and_then(|function| function.as_str());
-        if at.recorded.is_none() && wanted != Some(&*function) {
-            return Ok(Seen::Foreign(format!(
-                "user pool `{pool}` calls `{function}` after a sign-up, which is not of this stack"
-            )));
-        }
-        let after = at.text("after").unwrap_or_default().to_owned();
-        let attributes = Attributes { pool: pool.to_owned(), function, after };
-        Ok(Seen::Owned(Found { id: id(pool), attributes, outputs: Outputs::new() }))
+        let Some(id) = at.text("pool") else { return Ok(Seen::Missing) };
+        Ok(describe(at.ctx, id).await?.map_or(Seen::Missing, |pool| seen_at(at, id, &pool)))
     }
 
     async fn make(at: At<'_>, want: Attributes) -> Result<Found<Attributes>, AwsError> {
-        Self::find(at).await?.ours()?;
-        set(at.ctx, &want.pool, Some(&want.function)).await?;
+        let pool = describe(at.ctx, &want.pool).await?.ok_or_else(|| lacking("the user pool"))?;
+        seen_at(at, &want.pool, &pool).ours()?;
+        set(at.ctx, &want.pool, pool, Some(&want.function)).await?;
         Ok(Found { id: id(&want.pool), attributes: want, outputs: Outputs::new() })
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
         let text = |name: &str| recorded.attributes.get(name).and_then(|value| value.as_str());
         let (Some(pool), Some(ours)) = (text("pool"), text("function")) else { return Ok(()) };
-        match describe(ctx, pool).await?.as_ref().and_then(called) {
-            Some(function) if function == ours => gone(set(ctx, pool, None).await),
+        match describe(ctx, pool).await? {
+            Some(found) if called(&found).as_deref() == Some(ours) => gone(set(ctx, pool, found, None).await),
             _ => Ok(()),
         }
     }
@@ -74,6 +64,20 @@ fn id(pool: &str) -> String {
     format!("{pool}/PostConfirmation")
 }
 
+/// What a pool calls after a sign-up, and whether that is ours.
+fn seen_at(at: At<'_>, pool_id: &str, pool: &UserPoolType) -> Seen<Attributes> {
+    let Some(function) = called(pool) else { return Seen::Missing };
+    let wanted = at.desired.get("function").and_then(|function| function.as_str());
+    if at.recorded.is_none() && wanted != Some(&*function) {
+        return Seen::Foreign(format!(
+            "user pool `{pool_id}` calls `{function}` after a sign-up, which is not of this stack"
+        ));
+    }
+    let after = at.text("after").unwrap_or_default().to_owned();
+    let attributes = Attributes { pool: pool_id.to_owned(), function, after };
+    Seen::Owned(Found { id: id(pool_id), attributes, outputs: Outputs::new() })
+}
+
 fn called(pool: &UserPoolType) -> Option<String> {
     let function = pool.lambda_config()?.post_confirmation()?;
     Some(function.to_owned()).filter(|function| !function.is_empty())
@@ -85,8 +89,7 @@ async fn describe(ctx: &Context, pool: &str) -> Result<Option<UserPoolType>, Aws
 }
 
 /// Sets which function is called, and leaves all else of the pool as it is.
-async fn set(ctx: &Context, id: &str, function: Option<&str>) -> Result<(), AwsError> {
-    let pool = describe(ctx, id).await?.ok_or_else(|| lacking("the user pool"))?;
+async fn set(ctx: &Context, id: &str, pool: UserPoolType, function: Option<&str>) -> Result<(), AwsError> {
     if called(&pool).as_deref() == function {
         return Ok(());
     }

@@ -67,6 +67,7 @@ fn change_everything(world: &World) {
     let mut state = world.aws.state();
     state.mappings.values_mut().for_each(|mapping| mapping.doc["BatchSize"] = 7.into());
     for pool in state.pools.values_mut() {
+        pool.doc["LambdaConfig"]["PostConfirmation"] = "another".into();
         pool.servers.values_mut().for_each(|server| server["Name"] = "another".into());
     }
     for api in state.apis.values_mut() {

@@ -16,7 +16,7 @@ async fn gotcha_03_changes_of_a_function_wait_for_each_other() {
     let calls = world.aws.take_calls();
     assert_eq!(
         (of(&calls, "UpdateFunctionCode").len(), of(&calls, "UpdateFunctionConfiguration").len()),
-        (1, 4)
+        (1, 5)
     );
     assert_eq!(calls.iter().filter_map(|call| call.refused.as_ref()).count(), 0, "nothing had to be refused");
     assert_eq!(world.aws.state().functions["acme-worker"].doc["MemorySize"], 512);

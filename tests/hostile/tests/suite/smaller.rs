@@ -39,7 +39,7 @@ async fn gotcha_17_log_groups_are_there_before_the_first_invocation() {
     let world = World::new(Switches { invoked_at_once: true, ..Switches::default() });
     world.settle().await;
     let state = world.aws.state();
-    assert_eq!(state.log_groups.len(), 4);
+    assert_eq!(state.log_groups.len(), 5);
     assert!(state.log_groups.values().all(|group| group.retention == Some(30) && !group.tags.is_empty()));
     drop(state);
     assert_eq!(refused(&world.aws.take_calls(), "CreateLogGroup", "AlreadyExists"), 0);
