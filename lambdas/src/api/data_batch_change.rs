@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::data_batch::MOST;
 use super::data_update::Patch;
-use super::request::BATCH_BODY;
+use super::request::{BATCH_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -30,7 +30,7 @@ struct Batch {
 #[serde(deny_unknown_fields)]
 struct Change {
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     version: Option<u64>,
     fields: Map<String, Json>,
 }
@@ -39,7 +39,7 @@ struct Change {
 #[serde(deny_unknown_fields)]
 struct Removal {
     id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     version: Option<u64>,
 }
 

@@ -10,7 +10,7 @@ use store::once::Stamp;
 use store::{StoreError, keys};
 
 use super::paging::Paging;
-use super::request::SINGLE_BODY;
+use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -24,9 +24,9 @@ const LONGEST_ADDRESS: usize = 254;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct InvitationToMake {
     role: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     email: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     user_id: Option<String>,
 }
 

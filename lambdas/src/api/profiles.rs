@@ -11,7 +11,7 @@ use store::directory::InviteToken;
 
 use super::auth::Identity;
 use super::invitations::is_address;
-use super::request::SINGLE_BODY;
+use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -22,7 +22,7 @@ const OPEN_DAYS: i64 = 7;
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct ProfileToMake {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     email: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
@@ -146,6 +147,14 @@ impl Request {
         }
         Ok(found)
     }
+}
+
+/// A member that may be left out; `null` is not the same as leaving it out, and not what the description allows.
+///
+/// # Errors
+/// If it is there and something else.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(member).map(Some)
 }
 
 /// Undoes percent-encoding. A `+` stays what it is: no parameter of ours has spaces, but times have offsets.

@@ -268,3 +268,15 @@ async fn a_sign_up_goes_through_whatever_happens_to_us() {
         assert!(!identity.handle(&event, world.now()).await.unwrap(), "{event}");
     }
 }
+
+#[tokio::test]
+async fn what_is_no_address_is_refused_and_so_is_null_which_is_not_the_same_as_none() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    ann.post("/profiles", json!({"email": "zoe"})).await.problem(422, "invalid");
+    ann.post("/profiles", json!({"email": null})).await.problem(400, "bad-request");
+    let group = ann.group("Diabetes").await;
+    let both = json!({"role": "consumer", "userId": ann.id().await, "email": null});
+    ann.post(&format!("/groups/{group}/invitations"), both).await.problem(400, "bad-request");
+    ann.post("/profiles", Json::Null).await.expect(201);
+}
