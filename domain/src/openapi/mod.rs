@@ -5,6 +5,7 @@
 //! data types. `docs/openapi.json` is that of no stack in particular; the API serves its own. What keeps it true is that
 //! every answer in the tests of the API is held against it.
 
+mod links;
 mod operations;
 mod problems;
 #[cfg(test)]
@@ -109,6 +110,9 @@ fn responses(route: &Route, doc: &Doc, shared: &mut Map<String, Json>) -> Json {
         let mut answer = json!({ "description": text, "headers": headers(&doc.headers) });
         if let (Some(schema), Some(members)) = (schema, answer.as_object_mut()) {
             members.insert("content".into(), json!({ "application/json": { "schema": reference(schema) } }));
+        }
+        if let (Some(links), Some(members)) = (links::links(route, *status), answer.as_object_mut()) {
+            members.insert("links".into(), links);
         }
         found.insert(*status, answer);
     }

@@ -165,3 +165,39 @@ fn the_published_description_is_the_one_of_the_code() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == text, "docs/openapi.json is not current: run with UPDATE_REFERENCES=1");
 }
+
+#[test]
+fn what_an_answer_names_leads_on_to_the_operations_on_it() {
+    let document = document(&BTreeMap::new());
+    let all = operations(&document);
+    let of = |operation: &str, status: &str| {
+        let (_, found) = all.iter().find(|(name, _)| name == operation).unwrap();
+        found["responses"][status]["links"].as_object().cloned().unwrap_or_default()
+    };
+    let group = of("POST /groups", "201");
+    assert_eq!(group["deleteGroup"]["parameters"], json!({ "group_id": "$response.body#/id" }));
+    assert!(!group.contains_key("acceptInvitation"), "which it knows nothing of");
+    let invitation = of("POST /groups/{group_id}/invitations", "201");
+    let expected = json!({ "group_id": "$request.path.group_id", "invitation_id": "$response.body#/id" });
+    assert_eq!(invitation["acceptInvitation"]["parameters"], expected);
+    assert!(!invitation.contains_key("getGroup"), "which is nothing new");
+    // All that a link needs is there: the operation, and each variable of its path.
+    let (mut links, mut reached) = (0, BTreeSet::new());
+    for (_, operation) in &all {
+        for answer in operation["responses"].as_object().unwrap().values() {
+            for (id, link) in answer["links"].as_object().into_iter().flatten() {
+                let (path, _) =
+                    all.iter().find(|(_, operation)| operation["operationId"] == id.as_str()).unwrap();
+                let parameters = link["parameters"].as_object().unwrap();
+                assert!(
+                    parameters.keys().all(|name| path.contains(&format!("{{{name}}}"))),
+                    "{path}: {link}"
+                );
+                assert_eq!(parameters.len(), path.matches('{').count(), "{path}: {link}");
+                links += 1;
+                reached.insert(id.clone());
+            }
+        }
+    }
+    assert!(links >= 24 && reached.len() == links, "{links} links to {reached:?}");
+}
