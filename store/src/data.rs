@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::{BatchStatementRequest, PutRequest, ReturnValue, WriteRequest};
+use aws_sdk_dynamodb::types::{BatchStatementRequest, ReturnValue};
 use domain::datatype::DataType;
 use domain::id::{DriveId, ItemId, Name};
 use domain::item::Item;
@@ -13,7 +13,7 @@ use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, EXPIRES, SK};
 use crate::page::{Page, Window, merge};
-use crate::{Store, error};
+use crate::{Store, batches, error};
 
 /// Items that one call creates at once: as many as DynamoDB takes.
 pub const BATCH: usize = 25;
@@ -120,28 +120,8 @@ impl Store {
     /// # Errors
     /// Those of the call as a whole; then nothing is known of any item.
     pub async fn create_items(&self, items: &[Item]) -> Result<Vec<Result<()>>> {
-        let put = |item: &Item| {
-            let put = PutRequest::builder().set_item(Some(item_row(item))).build();
-            put.map(|put| WriteRequest::builder().put_request(put).build())
-                .map_err(|error| StoreError::Unavailable(error.to_string()))
-        };
-        let mut left: Vec<WriteRequest> = items.iter().map(put).collect::<Result<_>>()?;
-        // What the database had no capacity for is offered again a few times, and then reported.
-        for attempt in 0..4u32 {
-            let answer = self
-                .client
-                .batch_write_item()
-                .request_items(&self.tables.data, left)
-                .send()
-                .await
-                .map_err(sdk)?;
-            left = answer.unprocessed_items.unwrap_or_default().remove(&self.tables.data).unwrap_or_default();
-            if left.is_empty() {
-                break;
-            }
-            let most = 50u64 << attempt;
-            tokio::time::sleep(std::time::Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
-        }
+        let puts = items.iter().map(|item| batches::put(item_row(item))).collect::<Result<_>>()?;
+        let left = self.write_batch(&self.tables.data, puts).await?;
         let unwritten: HashSet<&str> = left
             .iter()
             .filter_map(|request| request.put_request()?.item().get(SK)?.as_s().ok())

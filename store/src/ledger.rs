@@ -4,21 +4,15 @@
 //! answered, so nothing is shown that its owner cannot find out (ADR 0009).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::id::{DriveId, GroupId, Name, UserId};
 use domain::time::Timestamp;
 
-use crate::Store;
 use crate::attr::{self, Row};
 use crate::data::BATCH;
 use crate::error::{Result, StoreError, sdk};
-use crate::ids;
 use crate::keys::{self, Key, SK};
-
-/// How often entries that the database did not take are sent again.
-const ATTEMPTS: u32 = 5;
+use crate::{Store, batches, ids};
 
 /// What one page of a group's list showed of one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,27 +77,9 @@ impl Store {
     }
 
     async fn note_batch(&self, shown: &[(DriveId, Shown)]) -> Result<()> {
-        let put = |(drive, shown): &(DriveId, Shown)| {
-            let put = PutRequest::builder().set_item(Some(shown.row(drive))).build();
-            put.map(|put| WriteRequest::builder().put_request(put).build())
-                .map_err(|error| StoreError::Unavailable(error.to_string()))
-        };
-        let mut left: Vec<WriteRequest> = shown.iter().map(put).collect::<Result<_>>()?;
-        for attempt in 0..ATTEMPTS {
-            let write = self.client.batch_write_item().request_items(&self.tables.directory, left);
-            let answer = write.send().await.map_err(sdk)?;
-            left = answer
-                .unprocessed_items
-                .unwrap_or_default()
-                .remove(&self.tables.directory)
-                .unwrap_or_default();
-            if left.is_empty() {
-                return Ok(());
-            }
-            let most = 20u64 << attempt;
-            tokio::time::sleep(Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
-        }
-        Err(StoreError::Busy("unprocessed".into()))
+        let puts =
+            shown.iter().map(|(drive, shown)| batches::put(shown.row(drive))).collect::<Result<_>>()?;
+        self.write_whole_batch(&self.tables.directory, puts).await
     }
 
     /// A page of a drive's ledger, latest first, behind a position; each entry with its own position.

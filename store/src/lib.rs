@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod attr;
+mod batches;
 pub mod census;
 pub mod clock;
 pub mod cursor;

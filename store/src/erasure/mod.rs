@@ -8,9 +8,8 @@
 mod traces;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, TransactWriteItem, Update, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use domain::id::{DriveId, GroupId, JobId, UserId};
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -18,15 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use traces::{Trace, trace};
 
-use crate::Store;
 use crate::attr::{self, Row};
 use crate::data::BATCH;
 use crate::directory::{AUDIENCE, Caller, Job, JobKind, User};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, Key, PK, SK};
-
-/// How often items that the database did not delete are sent again.
-const ATTEMPTS: u64 = 8;
+use crate::{Store, batches};
 
 /// Whose traces a job removes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -296,27 +292,9 @@ impl Store {
             .map_err(sdk)?;
         let rows = page.items.unwrap_or_default();
         for chunk in rows.chunks(BATCH) {
-            let delete = |row: &Row| {
-                let request = DeleteRequest::builder().set_key(Some(row.clone())).build().map_err(built)?;
-                Ok(WriteRequest::builder().delete_request(request).build())
-            };
-            let mut left = HashMap::from([(
-                self.tables.data.clone(),
-                chunk.iter().map(delete).collect::<Result<Vec<_>>>()?,
-            )]);
-            for attempt in 1u64.. {
-                let write = self.client.batch_write_item().set_request_items(Some(left));
-                left = write.send().await.map_err(sdk)?.unprocessed_items.unwrap_or_default();
-                match left.is_empty() {
-                    true => break,
-                    // The job is delivered again, and goes on with what is left.
-                    false if attempt == ATTEMPTS => return Err(StoreError::Busy("unprocessed".into())),
-                    false => {
-                        let most = 50 * attempt;
-                        tokio::time::sleep(Duration::from_millis(most / 2 + fastrand::u64(..most))).await;
-                    }
-                }
-            }
+            let deletes = chunk.iter().map(|key| batches::delete(key.clone())).collect::<Result<_>>()?;
+            // If some are left the job is delivered again, and goes on with them.
+            self.write_whole_batch(&self.tables.data, deletes).await?;
         }
         Ok(rows.len() as u64)
     }
