@@ -4,7 +4,7 @@
 //! shares into, or its item is parked for repair. Assumptions: records of one item arrive in order within a shard;
 //! any record may arrive again, and any invocation may be frozen and go on late. The order of the copies
 //! ([`domain::replication::Order`]) makes repeats and late writes harmless, so the handler keeps nothing between
-//! invocations and leaves nothing running.
+//! invocations that a read of now does not confirm ([`store::sharing`]), and leaves nothing running.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

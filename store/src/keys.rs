@@ -107,6 +107,10 @@ pub fn drive_partition(drive: &DriveId) -> String {
 pub fn provides(drive: &DriveId, group: &GroupId) -> Key {
     key(drive_partition(drive), format!("PROVIDES#{group}"))
 }
+/// Which groups a drive shares into, at a glance.
+pub fn shares(drive: &DriveId) -> Key {
+    key(drive_partition(drive), "SHARES")
+}
 /// What is left to say of copies that were removed, where their owner finds it.
 pub fn receipt(drive: &DriveId, job: &JobId) -> Key {
     key(drive_partition(drive), receipt_sort(job))
@@ -130,6 +134,13 @@ pub fn group(group: &GroupId) -> Key {
 /// Everything about a group.
 pub fn group_partition(group: &GroupId) -> String {
     format!("GROUP#{group}")
+}
+/// Rows that say whether any of many groups has changed.
+const MARKS: u8 = 16;
+/// The row that is written anew whenever a group's rules change or it is deleted, and that it has in common with others.
+pub fn mark(group: &GroupId) -> Key {
+    let slot = Sha256::digest(group.as_str()).first().copied().unwrap_or_default() % MARKS;
+    key(format!("MARK#{slot:02}"), "MARK")
 }
 /// A group's rules at one revision; never changed once written.
 pub fn rules(group: &GroupId, revision: u32) -> Key {

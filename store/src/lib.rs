@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod once;
 pub mod page;
 pub mod receipts;
+mod remembered;
 pub mod removal;
 pub mod repairs;
 pub mod replicas;
@@ -74,6 +75,7 @@ pub struct Store {
     contracts: Arc<sharing::ContractsCache>,
     rosters: Arc<directory::RosterCache>,
     layouts: Arc<directory::LayoutCache>,
+    remembered: Arc<remembered::Memory>,
 }
 
 impl Store {
@@ -86,6 +88,7 @@ impl Store {
             contracts: Arc::default(),
             rosters: Arc::default(),
             layouts: Arc::default(),
+            remembered: Arc::default(),
         }
     }
 

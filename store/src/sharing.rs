@@ -1,4 +1,4 @@
-//! Where a drive's items go: its memberships and the rules of their groups, read afresh for every batch.
+//! Where a drive's items go: its memberships and the rules of their groups, as of now for every batch.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use crate::document::Document;
 use crate::error::{Result, StoreError};
 use crate::keys::{self, Key};
 use crate::layout::parse_spread;
+use crate::remembered::Head;
 use crate::rows::Freshness;
 
 /// Compiled rules by group and revision.
@@ -62,14 +63,9 @@ impl ContractsCache {
     }
 }
 
-fn book_of(group: &GroupRow, document: &Document, rules: Arc<CompiledRules>) -> Rulebook {
-    Rulebook {
-        revision: group.rule_revision,
-        era: document.era,
-        since: group.rules_since,
-        spread: group.layout.current(),
-        rules,
-    }
+fn book_of(group: Head, document: &Document, rules: Arc<CompiledRules>) -> Rulebook {
+    let Head { rule_revision: revision, rules_since: since, spread, .. } = group;
+    Rulebook { revision, era: document.era, since, spread, rules }
 }
 
 /// One group that a drive shares into.
@@ -87,15 +83,11 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn outlets(&self, drive: &DriveId, document: &Document) -> Result<Vec<Outlet>> {
-        let rows = self.directory_rows(&keys::drive_partition(drive), "PROVIDES#").await?;
-        let memberships =
-            rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<Vec<_>>>()?;
-        let groups: Vec<&GroupId> = memberships.iter().map(|m| &m.group).collect();
-        let groups = self.groups_by_id(&groups).await?;
-        let mut outlets = Vec::with_capacity(memberships.len());
-        for membership in memberships {
+        let sharing = self.sharing_of(drive, document).await?;
+        let mut outlets = Vec::new();
+        for (membership, group) in sharing.each() {
             // A group that was deleted after this drive joined it receives nothing.
-            let Some(group) = groups.get(&membership.group).filter(|group| group.active) else { continue };
+            let Some(group) = group.filter(|group| group.active) else { continue };
             let rules = match self.rules(&membership.group, group.rule_revision, document).await {
                 Ok(rules) => rules,
                 // One group's broken rules stop nobody else: that group gets nothing new, and still loses what is
@@ -106,8 +98,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
-            let book = book_of(group, document, rules);
-            outlets.push(Outlet { membership, book });
+            outlets.push(Outlet { membership: membership.clone(), book: book_of(group, document, rules) });
         }
         Ok(outlets)
     }
@@ -117,7 +108,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::rules`].
     pub async fn rulebook(&self, group: &GroupRow, document: &Document) -> Result<Rulebook> {
-        Ok(book_of(group, document, self.rules(&group.id, group.rule_revision, document).await?))
+        Ok(book_of(Head::of(group), document, self.rules(&group.id, group.rule_revision, document).await?))
     }
 
     /// All the terms that copies of a membership may be of besides those of now: every revision of the rules since

@@ -49,6 +49,8 @@ mod profiles;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod remembered;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod scrubber;

@@ -50,7 +50,7 @@ pub(super) struct WrittenMembership {
     pub(super) epoch: u64,
     pub(super) joined: Timestamp,
     contract: Contract,
-    revision: u32,
+    pub(super) revision: u32,
 }
 
 impl WrittenMembership {
@@ -120,28 +120,7 @@ impl Store {
             .expression_attribute_values(":one", attr::number(1))
             .expression_attribute_values(":active", attr::text("active"));
         let mut actions = vec![TransactWriteItem::builder().update(touched.build().map_err(built)?).build()];
-        let text = serde_json::to_string(contract.written()).unwrap_or_default();
-        let before = membership.terms.contract.revision;
-        // The first contract has no revision of its own in the row.
-        let same = match before {
-            0 => "epoch = :epoch AND (attribute_not_exists(contractRev) OR contractRev = :before)",
-            _ => "epoch = :epoch AND contractRev = :before",
-        };
-        for key in [
-            keys::roster_provider(&group.id, &membership.drive),
-            keys::provides(&membership.drive, &group.id),
-        ] {
-            let update = Update::builder()
-                .table_name(&self.tables.directory)
-                .set_key(Some(attr::key_row(&key)))
-                .update_expression("SET contract = :contract, contractRev = :revision")
-                .condition_expression(same)
-                .expression_attribute_values(":contract", attr::text(&text))
-                .expression_attribute_values(":revision", attr::number(contract.revision))
-                .expression_attribute_values(":epoch", attr::number(membership.epoch))
-                .expression_attribute_values(":before", attr::number(before));
-            actions.push(TransactWriteItem::builder().update(update.build().map_err(built)?).build());
-        }
+        actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
         match self.transact(actions).await {
             Ok(()) => Ok(job),

@@ -93,6 +93,8 @@ impl GroupRow {
 
 /// The attribute that says where copies are.
 const LAYOUT: &str = "layout";
+/// The attribute of a mark that is another one after every change.
+pub(crate) const MARK: &str = "mark";
 /// The attribute of a revision of the rules that says how copies were spread by it.
 pub(crate) const SPREAD: &str = "spread";
 
@@ -264,6 +266,7 @@ impl Store {
             update,
             self.put_new(rules_row(&group.id, next, (rules, layout.current()), now)?)?,
             self.put_new(job.row())?,
+            self.mark(&group.id)?,
         ];
         match self.transact(actions).await {
             Ok(()) => Ok(job),
@@ -388,10 +391,15 @@ impl Store {
             .expression_attribute_values(":active", attr::text("active"))
             .expression_attribute_values(":one", attr::number(1));
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.transact(vec![update, self.put_new(job.row())?]).await {
+        match self.transact(vec![update, self.put_new(job.row())?, self.mark(group)?]).await {
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             other => other,
         }
+    }
+
+    /// Says that something has changed of which [`crate::remembered`] is true: part of every transaction that does.
+    fn mark(&self, group: &GroupId) -> Result<TransactWriteItem> {
+        self.put(attr::row(&keys::mark(group), [(MARK, attr::text(ids::entry()))]))
     }
 
     fn add_to_roster(&self, roster: &mut Roster, row: &Row, document: &Document) -> Result<()> {

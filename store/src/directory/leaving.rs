@@ -24,12 +24,7 @@ impl Store {
         let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
         let mut actions = vec![self.roster_changes(group, -i32::from(owner_goes))?];
         if let Some((membership, job)) = &leaving.provider {
-            let keys =
-                [keys::roster_provider(group, &membership.drive), keys::provides(&membership.drive, group)];
-            let epoch = attr::number(membership.epoch);
-            for key in keys {
-                actions.push(self.delete_if(&key, "epoch", epoch.clone())?);
-            }
+            actions.extend(self.share_ends(membership)?);
             actions.push(self.put_new(job.row())?);
         }
         if let Some(user) = &leaving.user {
@@ -105,6 +100,7 @@ impl Store {
         for prefix in ["ROSTER#", "INVITE#"] {
             let (rows, _) = self.directory_page(&pk, prefix, None, Some(50)).await?;
             for row in &rows {
+                self.dissolve_share(row).await?;
                 for key in dissolved_keys(group, row)? {
                     let delete = self.client.delete_item().table_name(&self.tables.directory);
                     delete.set_key(Some(attr::key_row(&key))).send().await.map_err(crate::error::sdk)?;

@@ -8,7 +8,7 @@ use domain::replication::ProviderMembership;
 use domain::rules::{CompiledContract, Terms};
 use domain::time::Timestamp;
 
-use super::contracts::{self, WrittenMembership};
+use super::contracts::WrittenMembership;
 use super::invitations::{Invitation, InvitationStatus, Role};
 use super::jobs::{Job, JobKind};
 use super::users::Caller;
@@ -118,24 +118,6 @@ fn user_rows(group: &GroupId, member: &UserMembership, joined: Timestamp) -> [Ro
 pub(super) fn owner_rows(group: &GroupId, user: &UserId, joined: Timestamp) -> [Row; 2] {
     let owner = UserMembership { user: user.clone(), roles: vec![Role::Owner], reads: None };
     user_rows(group, &owner, joined)
-}
-
-fn provider_rows(membership: &ProviderMembership, user: &UserId) -> [Row; 2] {
-    let ProviderMembership { group, drive, epoch, terms } = membership;
-    [keys::roster_provider(group, drive), keys::provides(drive, group)].map(|key| {
-        let mut row = attr::row(
-            &key,
-            [
-                ("group", attr::text(group.as_str())),
-                ("drive", attr::text(drive.as_str())),
-                ("joinedBy", attr::text(user.as_str())),
-                ("epoch", attr::number(epoch)),
-                ("joined", attr::text(terms.joined.to_string())),
-            ],
-        );
-        row.extend(contracts::attributes(&terms.contract));
-        row
-    })
 }
 
 pub(super) fn member_from_row(row: &Row) -> Result<Member> {
@@ -349,9 +331,7 @@ impl Store {
                 epoch,
                 terms: Terms { joined: now, contract: contract.clone() },
             };
-            for row in provider_rows(&membership, &caller.user) {
-                actions.push(self.put_new(row)?);
-            }
+            actions.extend(self.share_begins(&membership, &caller.user)?);
             let kind = JobKind::Backfill { drive: caller.drive.clone(), epoch };
             let backfill = Job::new(ids::job(), group.id.clone(), kind, now);
             actions.push(self.put_new(backfill.row())?);

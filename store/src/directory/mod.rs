@@ -14,6 +14,7 @@ mod members;
 mod profiles;
 mod renaming;
 mod renewing;
+mod shares;
 mod users;
 mod waiting;
 
@@ -25,13 +26,14 @@ use domain::id::GroupId;
 use domain::replication::Roster;
 
 pub(crate) use audience::AUDIENCE;
-pub(crate) use groups::SPREAD;
 pub use groups::{Extent, GroupRow, NewGroup};
+pub(crate) use groups::{MARK, SPREAD};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
 pub use profiles::InviteToken;
 pub(crate) use profiles::WAITS;
+pub(crate) use shares::Shares;
 pub use users::{Caller, User};
 
 use crate::Store;
@@ -146,8 +148,11 @@ impl Store {
                 Err(error) => error,
             };
             attempt += 1;
-            if attempt >= 6 || !error.is_contention() {
+            if !error.is_contention() {
                 return Err(error);
+            }
+            if attempt >= 6 {
+                return Err(StoreError::Busy("transactions keep meeting".into()));
             }
             let most = 20u64 << attempt;
             tokio::time::sleep(std::time::Duration::from_millis(most / 2 + fastrand::u64(..most))).await;

@@ -102,11 +102,14 @@ impl Slice<'_> {
     /// Compares a page of one provider's items; whether it was the last one.
     async fn items(&mut self, pair: &Pair, within: &mut Within) -> Result<bool> {
         let (store, document) = (&self.scrub.store, &self.scrub.document);
+        // Asked again on every page, as a backfill does.
+        let outlets = store.outlets(&pair.drive, document).await?;
+        if !store.remembers(&pair.drive) {
+            store.mend_shares(&pair.drive).await?;
+        }
         if self.busy.with(store, &pair.group, &pair.drive, self.now).await? {
             return Ok(true);
         }
-        // Asked again on every page, as a backfill does.
-        let outlets = store.outlets(&pair.drive, document).await?;
         let Some(outlet) = outlets.iter().find(|outlet| outlet.membership.group == pair.group) else {
             return Ok(true);
         };

@@ -5,6 +5,9 @@
 //! The protocol must have none; each variant that is known to fail must have one, which is printed with the shortest
 //! way there. `cargo test -p models` prints for each model how many states it has and how deep they lie.
 //!
+//! What a function remembers between calls has a model of its own, [`remembering`], whose steps are finer: there, a
+//! transaction reaches its rows one after the other.
+//!
 //! # What is modelled
 //!
 //! One group, one drive, up to three items, one consumer. Decisions are not modelled but made: `decide`, `revise`,
@@ -58,6 +61,7 @@ pub mod oracle;
 mod people;
 mod properties;
 mod reader;
+pub mod remembering;
 mod scenario;
 mod state;
 pub mod terms;

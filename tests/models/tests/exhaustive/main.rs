@@ -11,6 +11,7 @@
 mod failed;
 mod meaning;
 mod protocol;
+mod remembering;
 mod scenarios;
 
 use std::io::Write as _;
