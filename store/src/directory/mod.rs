@@ -203,3 +203,68 @@ fn built(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
 fn unreadable(what: impl Into<String>) -> StoreError {
     StoreError::corrupt("directory", what)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+    use crate::Tables;
+
+    /// A database that cancels so many transactions for this reason, and commits those after them.
+    #[derive(Debug, Clone)]
+    struct Cancels {
+        times: usize,
+        reason: &'static str,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl HttpConnector for Cancels {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let cancelled = self.asked.fetch_add(1, Ordering::Relaxed) < self.times;
+            let body = format!(
+                "{{\"__type\":\"com.amazonaws.dynamodb.v20120810#TransactionCanceledException\",\
+                 \"CancellationReasons\":[{{\"Code\":\"None\"}},{{\"Code\":\"{}\"}}]}}",
+                self.reason
+            );
+            let (status, body) = if cancelled { (400, body) } else { (200, "{}".into()) };
+            let status: u16 = status;
+            let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+            HttpConnectorFuture::ready(Ok(answer))
+        }
+    }
+
+    /// What became of a transaction, and how often it was sent.
+    async fn transacted(times: usize, reason: &'static str) -> (Result<()>, usize) {
+        let database = Cancels { times, reason, asked: Arc::default() };
+        let connector = SharedHttpConnector::new(database.clone());
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let store = Store::new(aws_sdk_dynamodb::Client::from_conf(config), Tables::of_stack("t"));
+        let row = attr::key_row(&crate::keys::secrets());
+        let done = store.transact(vec![store.put(row).unwrap()]).await;
+        (done, database.asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_meets_another_one_is_tried_again_and_at_last_says_so() {
+        assert!(matches!(transacted(3, "TransactionConflict").await, (Ok(()), 4)));
+        assert!(matches!(transacted(9, "TransactionConflict").await, (Err(StoreError::Busy(_)), 6)));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_whose_condition_does_not_hold_is_not_tried_again() {
+        assert!(matches!(transacted(1, "ConditionalCheckFailed").await, (Err(StoreError::Refused(_)), 1)));
+    }
+}
