@@ -140,6 +140,12 @@ async fn newcomer(walk: &Walk, world: &World, maker: &Person) {
     let invite = json!({"invite": again["invite"]["token"]});
     let claimed = walk.step(&newcomer, "POST", "/user/claim", invite, 200).await;
     assert_eq!(claimed["id"], made["id"]);
+    // Another one is found by the address that the pool has verified, without an invite.
+    let email = world.address("expected");
+    let made = walk.step(maker, "POST", "/profiles", json!({"email": email}), 201).await;
+    let expected = world.place.person(&email).await.unwrap();
+    let user = walk.step(&expected, "POST", "/user", Value::Null, 200).await;
+    assert_eq!((&user["id"], user["email"].as_str()), (&made["id"], Some(email.as_str())));
     let erasure = walk.step(&newcomer, "DELETE", "/user", Value::Null, 202).await;
     let path = format!("/erasures/{}", erasure["id"].as_str().unwrap());
     assert_eq!(walk.step(&newcomer, "GET", &path, Value::Null, 200).await["status"], "open");
