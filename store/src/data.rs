@@ -95,6 +95,20 @@ pub fn version_from_row(row: &Row) -> Result<u64> {
     attr::get_number(row, VERSION).map_err(|what| StoreError::corrupt("data", what))
 }
 
+/// The items of rows. One that cannot be read must not hide all the others from their owner.
+fn readable<'r>(rows: &'r [Row], document: &'r Document) -> impl Iterator<Item = Item> + 'r {
+    rows.iter().filter_map(|row| {
+        item_from_row(row, document)
+            .inspect_err(|error| tracing::error!(%error, "an item is left out of a list"))
+            .ok()
+    })
+}
+
+/// TTL removes rows up to days late; what has expired is gone for everybody.
+fn is_there(item: &Item, now: Timestamp) -> bool {
+    item.expires.is_none_or(|end| end > now)
+}
+
 impl Store {
     /// Writes a new item.
     ///
@@ -261,19 +275,32 @@ impl Store {
             let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
             let (rows, more) =
                 window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
-            // One row that cannot be read must not hide all the others from their owner.
-            let readable = rows.iter().filter_map(|row| {
-                item_from_row(row, document)
-                    .inspect_err(|error| tracing::error!(%error, "an item is left out of a list"))
-                    .ok()
-            });
-            let items = readable.map(|item| (item.id.to_string(), item)).collect::<Vec<_>>();
+            let items = readable(&rows, document).map(|item| (item.id.to_string(), item)).collect::<Vec<_>>();
             Ok::<_, StoreError>((items, more))
         });
         let mut page = merge(futures::future::try_join_all(reads).await?, window);
-        // TTL removes rows up to days late; what has expired is gone for everybody.
-        page.items.retain(|item| item.expires.is_none_or(|end| end > now));
+        page.items.retain(|item| is_there(item, now));
         Ok(page)
+    }
+
+    /// A page of a drive's items of one type for those who walk through all of them: it ends with the window's limit or
+    /// with one answer of the database, 1 MB.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn stretch_of_items(
+        &self,
+        drive: &DriveId,
+        data_type: &DataType,
+        window: &Window,
+        document: &Document,
+        now: Timestamp,
+    ) -> Result<Page<Item>> {
+        let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
+        let prefix = keys::type_prefix(&data_type.name);
+        let (rows, next) = window.read_once(query, drive.as_str(), &prefix).await?;
+        let items = readable(&rows, document).filter(|item| is_there(item, now)).collect();
+        Ok(Page { items, next })
     }
 
     /// About how many items a drive has of each of these types within a window, together: what has expired counts, and

@@ -79,14 +79,10 @@ impl Window {
         let wanted = self.limit + 1 + usize::from(position.is_some());
         let mut rows: Vec<Row> = Vec::new();
         let mut start: Option<HashMap<String, AttributeValue>> = None;
+        let query = between(query, pk, &low, &high).scan_index_forward(self.direction == Direction::Asc);
         loop {
             let answer = query
                 .clone()
-                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-                .expression_attribute_values(":pk", attr::text(pk))
-                .expression_attribute_values(":low", attr::text(&low))
-                .expression_attribute_values(":high", attr::text(&high))
-                .scan_index_forward(self.direction == Direction::Asc)
                 .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take())
                 .send()
@@ -102,6 +98,36 @@ impl Window {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         Ok((rows, more))
+    }
+
+    /// Like [`Window::read`], but of one answer of the database, which is 1 MB at most: so much memory is enough for it,
+    /// whatever the size of the rows. With the rows, the position behind them, if there may be more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn read_once(
+        &self,
+        query: QueryFluentBuilder,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<(Vec<Row>, Option<String>)> {
+        let Some((low, high)) = self.bounds(prefix) else { return Ok((Vec::new(), None)) };
+        let position = self.after.as_ref().map(|after| format!("{prefix}{after}"));
+        let wanted = self.limit + 1 + usize::from(position.is_some());
+        let answer = between(query, pk, &low, &high)
+            .scan_index_forward(self.direction == Direction::Asc)
+            .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(sdk)?;
+        let mut rows = answer.items.unwrap_or_default();
+        rows.retain(|row| position.as_deref() != attr::get_text(row, SK).ok());
+        let last = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        let more = last.is_some() || rows.len() > self.limit;
+        rows.truncate(self.limit);
+        let behind = rows.last().or(last.as_ref()).and_then(|row| attr::get_text(row, SK).ok());
+        let next = behind.and_then(|sort| sort.strip_prefix(prefix)).filter(|_| more).map(str::to_owned);
+        Ok((rows, next))
     }
 
     /// How many rows the window has, whatever its limit, in one partition below a prefix; none if not all of them are
@@ -120,13 +146,8 @@ impl Window {
         let mut count = 0;
         let mut start: Option<HashMap<String, AttributeValue>> = None;
         for _ in 0..answers {
-            let answer = query
-                .clone()
+            let answer = between(query.clone(), pk, &low, &high)
                 .select(Select::Count)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-                .expression_attribute_values(":pk", attr::text(pk))
-                .expression_attribute_values(":low", attr::text(&low))
-                .expression_attribute_values(":high", attr::text(&high))
                 .set_exclusive_start_key(start.take())
                 .send()
                 .await
@@ -139,6 +160,15 @@ impl Window {
         }
         Ok(None)
     }
+}
+
+/// The rows of a partition between two sort keys, both inclusive.
+fn between(query: QueryFluentBuilder, pk: &str, low: &str, high: &str) -> QueryFluentBuilder {
+    query
+        .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
+        .expression_attribute_values(":pk", attr::text(pk))
+        .expression_attribute_values(":low", attr::text(low))
+        .expression_attribute_values(":high", attr::text(high))
 }
 
 /// Merges several ordered lists into one page: the first `limit` of all, by their sort texts.

@@ -48,8 +48,8 @@ pub async fn run(counts: &[usize]) -> Result<Report> {
         }
     }
     report.note(
-        "A page of a job is 200 items. Besides its 8 batches of 25 it asks again whether the membership and the group still \
-         are what the job is about, reads the items, and notes how far it is.",
+        "A page of a job is 2,000 items or 1 MB of them. Besides its 80 batches of 25 it asks again whether the membership and \
+         the group still are what the job is about, reads the items, and notes how far it is.",
     );
     report.note(
         "A purge reads the provider's items for the keys of their copies, buries these, and then counts what is left in all \

@@ -1,5 +1,7 @@
 //! Copying: a drive's past after a join, and what a change of terms means for its copies.
 
+use std::time::Instant;
+
 use domain::datatype::DataType;
 use domain::id::DriveId;
 use domain::item::Item;
@@ -26,8 +28,8 @@ impl Worker {
     pub(super) async fn backfill_page(
         &self,
         job: &mut Job,
-        drive: &DriveId,
-        epoch: u64,
+        (drive, epoch): (&DriveId, u64),
+        deadline: Instant,
     ) -> Result<Step, StoreError> {
         let Some(Standing { membership, book, .. }) = self.standing(job, drive, epoch).await? else {
             return Ok(Step::Finished);
@@ -46,10 +48,10 @@ impl Worker {
             return Ok(Step::Finished);
         };
         let window = window(data_type, after);
-        let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
+        let page = self.store.stretch_of_items(drive, data_type, &window, &self.document, now()).await?;
         let each = |item: &Item| decide(&Change::Present(item), &membership, &book);
-        self.write(job, &page, each).await?;
-        Ok(advance(job, &types, data_type, page.next))
+        let next = self.write(job, page, deadline, each).await?;
+        Ok(advance(job, &types, data_type, next))
     }
 
     /// Brings the copies of a page of items after a change of terms.
@@ -57,8 +59,8 @@ impl Worker {
         &self,
         job: &mut Job,
         (drive, epoch): (&DriveId, u64),
-        rules_from: u32,
-        contracts: &[Contract],
+        (rules_from, contracts): (u32, &[Contract]),
+        deadline: Instant,
     ) -> Result<Step, StoreError> {
         let Some(Standing { group, membership, book }) = self.standing(job, drive, epoch).await? else {
             return Ok(Step::Finished);
@@ -78,9 +80,10 @@ impl Worker {
             return Ok(Step::Finished);
         };
         let window = window(data_type, after);
-        let page = self.store.items(drive, &[data_type], &window, &self.document, now()).await?;
-        self.write(job, &page, |item| revise(item, &membership, &book, &former)).await?;
-        Ok(advance(job, &types, data_type, page.next))
+        let page = self.store.stretch_of_items(drive, data_type, &window, &self.document, now()).await?;
+        let each = |item: &Item| revise(item, &membership, &book, &former);
+        let next = self.write(job, page, deadline, each).await?;
+        Ok(advance(job, &types, data_type, next))
     }
 
     /// Counts once, at the beginning, how many items a job will look at, for those who watch it.
@@ -115,14 +118,18 @@ impl Worker {
     async fn write(
         &self,
         job: &mut Job,
-        page: &Page<Item>,
+        page: Page<Item>,
+        deadline: Instant,
         decision: impl Fn(&Item) -> Decision,
-    ) -> Result<(), StoreError> {
-        let decisions: Vec<Decision> = page.items.iter().map(decision).collect();
-        let applied = self.store.apply(&decisions, now()).await?;
-        job.done += page.items.len() as u64;
-        job.changed += applied.written as u64;
-        Ok(())
+    ) -> Result<Option<String>, StoreError> {
+        let each = async |items: &[Item]| {
+            let decisions: Vec<Decision> = items.iter().map(&decision).collect();
+            let written = self.store.apply(&decisions, now()).await?.written as u64;
+            job.done += items.len() as u64;
+            job.changed += written;
+            Ok(written)
+        };
+        self.portions(page, deadline, each).await
     }
 }
 

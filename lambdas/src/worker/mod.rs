@@ -16,14 +16,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::id::{GroupId, JobId};
+use domain::item::Item;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use store::clock::now;
 use store::directory::{Job, JobKind, JobStatus};
 use store::document::Document;
+use store::page::Page;
 use store::{Store, StoreError};
 
 pub use pace::Pace;
+use walk::PORTION;
 
 use crate::queue::{Jobs, NotSent};
 
@@ -122,15 +125,18 @@ impl Worker {
             Err(error) => return Err(error),
         };
         while job.status != JobStatus::Done {
-            if Instant::now() + RESERVE > deadline {
+            if is_late(deadline) {
                 return Ok(Progress::Continue);
             }
             let (begun, before) = (Instant::now(), job.changed);
             let step = match job.kind.clone() {
-                JobKind::Backfill { drive, epoch } => self.backfill_page(&mut job, &drive, epoch).await?,
-                JobKind::Purge(departure) => self.purge_page(&mut job, &departure).await?,
+                JobKind::Backfill { drive, epoch } => {
+                    self.backfill_page(&mut job, (&drive, epoch), deadline).await?
+                }
+                JobKind::Purge(departure) => self.purge_page(&mut job, &departure, deadline).await?,
                 JobKind::Revise { drive, epoch, rules_from, contracts } => {
-                    self.revise_page(&mut job, (&drive, epoch), rules_from, &contracts).await?
+                    let former = (rules_from, contracts.as_slice());
+                    self.revise_page(&mut job, (&drive, epoch), former, deadline).await?
                 }
                 JobKind::Spread { rules_from, revision } => {
                     self.spread_page(&mut job, rules_from, revision).await?
@@ -152,11 +158,40 @@ impl Worker {
         Ok(Progress::Done)
     }
 
+    /// Works through a page of items, a portion at a time, as the budget allows; `each` tells how many writes it did. The
+    /// position to go on from: that of the page, or behind the last portion there was time for.
+    async fn portions(
+        &self,
+        page: Page<Item>,
+        deadline: Instant,
+        mut each: impl AsyncFnMut(&[Item]) -> Result<u64, StoreError>,
+    ) -> Result<Option<String>, StoreError> {
+        let mut portions = page.items.chunks(PORTION).peekable();
+        while let Some(portion) = portions.next() {
+            let begun = Instant::now();
+            let writes = each(portion).await?;
+            // What the last portion has to wait for is waited for when the page is noted.
+            if portions.peek().is_none() {
+                break;
+            }
+            self.pace.keep(writes, begun).await;
+            if is_late(deadline) {
+                return Ok(portion.last().map(|item| item.id.to_string()));
+            }
+        }
+        Ok(page.next)
+    }
+
     /// Announces a job that another one has made.
     async fn hand_out(&self, job: &Job) -> Result<(), StoreError> {
         let sent = self.queue.send_after(job, Duration::ZERO).await;
         sent.map_err(|error| StoreError::Busy(error.to_string()))
     }
+}
+
+/// Whether what is left of an invocation is needed to hand over.
+fn is_late(deadline: Instant) -> bool {
+    Instant::now() + RESERVE > deadline
 }
 
 /// How long a job waits for others before it looks again: the longer it has waited already, the longer.

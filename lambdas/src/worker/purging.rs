@@ -1,5 +1,7 @@
 //! Purging: the copies of those who left, and the remains of deleted groups.
 
+use std::time::Instant;
+
 use domain::datatype::DataType;
 use domain::item::Item;
 use domain::rules::Question;
@@ -17,10 +19,15 @@ use super::{Step, Worker};
 impl Worker {
     /// Removes copies of a drive that left: first those of its own items, whose keys follow from the items; then,
     /// looking through the group's copies, whatever that has missed; and writes the receipt.
-    pub(super) async fn purge_page(&self, job: &mut Job, departure: &Departure) -> Result<Step, StoreError> {
+    pub(super) async fn purge_page(
+        &self,
+        job: &mut Job,
+        departure: &Departure,
+        deadline: Instant,
+    ) -> Result<Step, StoreError> {
         let group = self.store.group(&job.group).await?;
         match job.checkpoint.clone() {
-            None | Some(Checkpoint::Items { .. }) => self.purge_items(job, &group, departure).await,
+            None | Some(Checkpoint::Items { .. }) => self.purge_items(job, &group, departure, deadline).await,
             Some(Checkpoint::Copies { partition, after }) => {
                 self.purge_copies(job, &group, departure, &partition, after.as_deref()).await
             }
@@ -33,6 +40,7 @@ impl Worker {
         job: &mut Job,
         group: &GroupRow,
         departure: &Departure,
+        deadline: Instant,
     ) -> Result<Step, StoreError> {
         // All types, not only those that today's rules name: earlier rules may have shared others.
         let types: Vec<&DataType> = self.document.data_types.values().collect();
@@ -41,18 +49,21 @@ impl Worker {
         if let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) {
             let window = window(after);
             let expired_too = Timestamp::from_millis(i64::MIN);
-            let page = self
-                .store
-                .items(&departure.drive, &[data_type], &window, &self.document, expired_too)
-                .await?;
-            let keys: Vec<_> =
-                page.items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
-            let ended = self.ended(departure);
-            let removed = self.store.purge(&job.group, &group.layout, ended, &keys, now()).await?;
-            job.done += keys.len() as u64;
-            job.changed += removed as u64;
-            job.expected += self.selected(&page.items, group, departure).await?;
-            if matches!(advance(job, &types, data_type, page.next), Step::More) {
+            let drive = &departure.drive;
+            let page =
+                self.store.stretch_of_items(drive, data_type, &window, &self.document, expired_too).await?;
+            let each = async |items: &[Item]| {
+                let keys: Vec<_> =
+                    items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
+                let ended = self.ended(departure);
+                let removed = self.store.purge(&group.id, &group.layout, ended, &keys, now()).await? as u64;
+                job.done += keys.len() as u64;
+                job.changed += removed;
+                job.expected += self.selected(items, group, departure).await?;
+                Ok(removed)
+            };
+            let next = self.portions(page, deadline, each).await?;
+            if matches!(advance(job, &types, data_type, next), Step::More) {
                 return Ok(Step::More);
             }
         }

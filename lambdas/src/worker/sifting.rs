@@ -16,7 +16,7 @@ use store::directory::{Checkpoint, GroupRow, Job};
 use store::layout::Layout;
 
 use super::purging::behind;
-use super::walk::PAGE;
+use super::walk::PORTION;
 use super::{Step, Worker};
 
 /// What copies are compared with: the terms of now, and those that late writers may act upon.
@@ -48,7 +48,7 @@ impl Worker {
             job.total = (!copies.more).then_some(copies.count);
         }
         if let Some(data_type) = self.type_of(&group.id, &layout, &partition) {
-            let copies = self.store.copies(&partition, data_type, after, PAGE).await?;
+            let copies = self.store.copies(&partition, data_type, after, PORTION).await?;
             job.done += copies.rows.len() as u64;
             let rows: Vec<ReplicaRow> = copies.rows.into_iter().filter_map(Result::ok).collect();
             job.changed += self.sift(&group, &rows).await?;

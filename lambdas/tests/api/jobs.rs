@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::id::{DriveId, Name};
 use lambdas::worker::{Pace, Worker};
 use serde_json::{Value as Json, json};
 use store::directory::Job;
+use store::page::{Direction, Window};
 
 use crate::world::World;
 
@@ -43,4 +45,32 @@ async fn a_job_says_how_far_it_is_and_how_far_it_has_to_go() {
     let job = world.queue.lock().unwrap().sent.pop().unwrap();
     let begun = one_page(&world, &job).await;
     assert_eq!((begun.is_open(), begun.done, begun.total), (true, 200, Some(270)));
+}
+
+#[tokio::test]
+async fn a_page_of_items_is_no_more_than_the_database_gives_at_once_and_none_is_left_out() {
+    let world = World::new().await;
+    let bob = world.person("bob").await;
+    let memos = 12;
+    for minute in 0..memos {
+        let fields = json!({"at": format!("2025-12-31T00:{minute:02}:00Z"), "text": "x".repeat(250_000)});
+        bob.post("/user/data", json!({"type": "memo", "fields": fields})).await.expect(201);
+    }
+    let drive = DriveId::parse(&bob.drive().await).unwrap();
+    let memo = &world.document.data_types[&Name::parse("memo").unwrap()];
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let window = Window { from: None, to: None, limit: 2_000, direction: Direction::Asc, after };
+        let page = world.store.stretch_of_items(&drive, memo, &window, &world.document, world.now()).await;
+        let page = page.unwrap();
+        assert!((1..=5).contains(&page.items.len()), "{} memos on a page", page.items.len());
+        seen.extend(page.items.iter().map(|item| item.id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.dedup();
+    assert!(seen.is_sorted());
+    assert_eq!(seen.len(), memos);
 }

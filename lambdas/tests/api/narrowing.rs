@@ -31,11 +31,25 @@ async fn seen(ann: &Person<'_>, group: &str) -> Vec<i64> {
     items.iter().map(|item| item["fields"]["mgdl"].as_i64().unwrap()).collect()
 }
 
+/// Notes that make pages of about 240 readings: a page has 1 MB at most.
+fn long(_: i64) -> Option<String> {
+    Some("n".repeat(4096))
+}
+
 /// A group of ann's that she reads and bob shares into: readings from 100 upwards, the odd ones with a note.
 async fn shared<'w>(
     world: &'w World,
     rules: Json,
     count: i64,
+) -> (Person<'w>, Person<'w>, String, Vec<String>) {
+    shared_with(world, rules, count, |at| (at % 2 == 1).then(|| "mine".to_owned())).await
+}
+
+async fn shared_with<'w>(
+    world: &'w World,
+    rules: Json,
+    count: i64,
+    note: impl Fn(i64) -> Option<String>,
 ) -> (Person<'w>, Person<'w>, String, Vec<String>) {
     let (ann, bob) = (world.person("ann").await, world.person("bob").await);
     let group = ann.group("Diabetes").await;
@@ -44,8 +58,8 @@ async fn shared<'w>(
     let reading = |at: i64| {
         let time = format!("2014-01-01T{:02}:{:02}:{:02}Z", at / 3600, at / 60 % 60, at % 60);
         let mut fields = json!({"takenAt": time, "mgdl": 100 + at});
-        if at % 2 == 1 {
-            fields["note"] = "mine".into();
+        if let Some(note) = note(at) {
+            fields["note"] = note.into();
         }
         json!({"type": "glucose", "fields": fields})
     };
@@ -144,7 +158,7 @@ async fn killed(world: &World, job: &Job, during: &'static str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_that_is_killed_five_times_copies_exactly_what_the_rules_select() {
     let world = World::new().await;
-    let (ann, _, group, _) = shared(&world, when("resource.mgdl > 1000", None), 900).await;
+    let (ann, _, group, _) = shared_with(&world, when("resource.mgdl > 1000", None), 900, long).await;
     let spread = change(&world, &group, when("resource.mgdl > 399", None), Extent::Any).await;
     let job = revision_of(&world, &spread).await;
     for (deaths, during) in [WRITING, NOTING, WRITING, NOTING, WRITING].into_iter().enumerate() {
@@ -164,7 +178,7 @@ async fn a_second_change_during_a_backfill_ends_in_the_second_rules_state() {
         ("resource.mgdl < 150", Extent::Any, 100..150),
     ] {
         let world = World::new().await;
-        let (ann, _, group, _) = shared(&world, when("resource.mgdl > 1000", None), 400).await;
+        let (ann, _, group, _) = shared_with(&world, when("resource.mgdl > 1000", None), 400, long).await;
         let first = change(&world, &group, when("resource.mgdl > 199", None), Extent::Any).await;
         let backfill = revision_of(&world, &first).await;
         assert!(killed(&world, &backfill, NOTING).await, "its first page is written");
