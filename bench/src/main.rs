@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bench::cases::{cold, create, join, page, redeliver, rules, scale, speed};
+use bench::cases::{cold, create, join, page, provision, redeliver, rules, scale, speed};
 use bench::error::{BenchError, Result};
 use bench::report::Report;
 use bench::write;
@@ -19,7 +19,7 @@ struct Args {
     /// Small sizes, for a first look
     #[arg(long)]
     quick: bool,
-    /// The folder that has the functions' programs, for `cold`
+    /// The folder that has the functions' programs, as `provision package` leaves it; they are built if it is not named
     #[arg(long, value_name = "FOLDER")]
     functions: Option<PathBuf>,
     /// Writes the document here, and its plots into a folder beside it
@@ -52,14 +52,16 @@ enum Case {
     Scale,
     /// Every count, and no times
     Counts,
-    /// Everything but `scale`
+    /// Calls of `provision`, and its duration beside its longest chain
+    Provision,
+    /// Everything
     All,
 }
 
 async fn measure(args: &Args) -> Result<Vec<Report>> {
     let quick = args.quick;
     let sizes = |all: &'static [usize], few: usize| if quick { all.get(..few).unwrap_or(all) } else { all };
-    let counted = |case: Case| !matches!(case, Case::Speed | Case::Cold);
+    let counted = |case: Case| !matches!(case, Case::Speed | Case::Cold | Case::Scale);
     let wanted = |case: Case| {
         args.case == case || args.case == Case::All || args.case == Case::Counts && counted(case)
     };
@@ -84,14 +86,26 @@ async fn measure(args: &Args) -> Result<Vec<Report>> {
         let (records, rounds) = if quick { (1_000, 3) } else { (10_000, 7) };
         reports.push(speed::run(records, rounds).await?);
     }
-    if let (true, Some(folder)) = (wanted(Case::Cold), &args.functions) {
-        reports.push(cold::run(folder, if quick { 5 } else { 15 }).await?);
+    if wanted(Case::Cold) {
+        let folder = functions(args)?;
+        reports.push(cold::run(&folder, if quick { 5 } else { 15 }).await?);
     }
-    if args.case == Case::Scale {
+    if wanted(Case::Provision) {
+        reports.push(provision::run(!quick)?);
+    }
+    if wanted(Case::Scale) {
         let (items, groups, providers) = if quick { (10_000, 100, 100) } else { (1_000_000, 10_000, 1_000) };
         reports.push(scale::run(scale::Sizes { items, groups, providers }).await?);
     }
     Ok(reports)
+}
+
+/// Where the functions' programs are.
+fn functions(args: &Args) -> Result<PathBuf> {
+    match &args.functions {
+        Some(folder) => Ok(folder.clone()),
+        None => cold::build(),
+    }
 }
 
 /// The commit that is measured, and whether something was changed since.

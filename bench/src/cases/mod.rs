@@ -4,6 +4,7 @@ pub mod cold;
 pub mod create;
 pub mod join;
 pub mod page;
+pub mod provision;
 pub mod redeliver;
 pub mod rules;
 pub mod scale;

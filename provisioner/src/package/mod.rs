@@ -148,7 +148,11 @@ pub async fn build_aws(
     within_limit(artefacts, LIMIT)
 }
 
-fn pack(out_dir: &Path, program: impl Fn(&str) -> PathBuf) -> Result<Vec<Artefact>, PackageError> {
+/// Packs programs that are built already into `out_dir`; `program` tells where each lies.
+///
+/// # Errors
+/// When one is missing, or a package cannot be written.
+pub fn pack(out_dir: &Path, program: impl Fn(&str) -> PathBuf) -> Result<Vec<Artefact>, PackageError> {
     let packed = FUNCTIONS.iter().map(|name| {
         let program = program(name);
         if !program.is_file() {

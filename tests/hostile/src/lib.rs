@@ -19,6 +19,7 @@
 //! | `command.rs` | the command line, for such a stack |
 //! | `crash.rs` | what is left when a process dies, call by call |
 //! | `chain.rs` | how long an apply must take at least |
+//! | `spent.rs` | how long one takes beside that |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -36,6 +37,7 @@ mod reply;
 mod request;
 mod server;
 pub mod services;
+pub mod spent;
 mod state;
 mod switches;
 pub mod world;

@@ -1,125 +1,12 @@
 //! Work is begun as soon as it can be.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use hostile::chain::{Run, Worth};
-use hostile::world::{Timed, usual};
-use hostile::{Aws, Latency, Record, Service, Switches, World};
-use provision::resource::Address;
-use provision::{Approval, Options};
-use tokio::time::Instant;
-
-use crate::secs;
-
-fn switches(seed: u64) -> Switches {
-    Switches {
-        latency: Latency::Between(Duration::from_millis(50), Duration::from_millis(400), seed),
-        table_settles: secs(8),
-        mapping_settles: secs(15),
-        role_assumable: secs(10),
-        ..Switches::default()
-    }
-}
-
-/// The resource that a call is about, by the names in it.
-fn subject(record: &Record, groups: &[Address]) -> Option<Address> {
-    let text = record.call.input.to_string();
-    if record.is_bookkeeping() {
-        // `"sk": {"S": "table.data"}` of the resource's own row.
-        let row =
-            text.split("\"sk\":{\"S\":\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
-        return row.filter_map(|key| Address::try_from(key.to_owned()).ok()).next();
-    }
-    let short = |key: &str| {
-        let name = record.call.text(key).rsplit(['/', ':']).next().unwrap_or_default();
-        name.strip_prefix("acme-").unwrap_or(name).to_owned()
-    };
-    let (service, operation) = (record.call.service, record.call.operation.as_str());
-    let (kind, name) = match (service, operation) {
-        (Service::DynamoDb, "TransactWriteItems") => {
-            return groups.iter().find(|group| text.contains(&format!("\"{}\"", group.name))).cloned();
-        }
-        (Service::DynamoDb, "PutItem") => ("stackdoc", "main".to_owned()),
-        (Service::DynamoDb, _) => ("table", short("TableName")),
-        (Service::Iam, _) => ("role", short("RoleName")),
-        (Service::Logs, _) => ("log_group", short("logGroupName")),
-        (Service::Sqs, _) => ("queue", short("QueueName")),
-        (Service::Lambda, "AddPermission") => ("permission", short("FunctionName")),
-        (Service::Lambda, "CreateEventSourceMapping") => ("mapping", short("FunctionName")),
-        (Service::Lambda, _) => ("function", short("FunctionName")),
-        (Service::Events, _) => ("schedule", "scrubber".to_owned()),
-        (Service::Cognito, "CreateUserPoolDomain") => ("user_pool_domain", "main".to_owned()),
-        (Service::Cognito, "CreateResourceServer") => ("resource_server", "main".to_owned()),
-        (Service::Cognito, "CreateUserPoolClient") => ("user_pool_client", "main".to_owned()),
-        (Service::Cognito, _) => ("user_pool", "main".to_owned()),
-        (Service::ApiGateway, "CreateRoute") => {
-            let key = record.call.text("routeKey").to_lowercase().replace(['{', '}'], "");
-            ("route", key.replace([' ', '/'], "-").replace("--", "-"))
-        }
-        (Service::ApiGateway, "CreateApi") => ("http_api", "api".to_owned()),
-        (Service::ApiGateway, other) => {
-            (&*other.strip_prefix("Create")?.to_lowercase().leak(), "api".to_owned())
-        }
-        _ => return None,
-    };
-    Some(Address::new(kind, name))
-}
-
-/// What the server made each resource's work take at least.
-fn worth(calls: &[Record], run: &Run) -> Worth {
-    let groups: Vec<Address> = run.work.keys().filter(|address| address.kind == "group").cloned().collect();
-    let (mut worth, mut roles, mut first) = (Worth::new(), BTreeMap::new(), BTreeMap::new());
-    for record in calls.iter().filter(|record| record.call.is_mutating()) {
-        let Some(address) = subject(record, &groups).filter(|address| run.work.contains_key(address)) else {
-            continue;
-        };
-        if record.call.operation == "CreateFunction" {
-            first.entry(address.clone()).or_insert(record.begun);
-        }
-        if record.refused.is_some() {
-            continue;
-        }
-        if record.call.operation == "CreateRole" {
-            roles.insert(address.name.clone(), record.ended);
-        }
-        *worth.entry(address).or_default() += record.ended - record.begun;
-    }
-    for (address, least) in &mut worth {
-        // The shortest read that tells that it is ready.
-        let read = Duration::from_millis(50);
-        *least += match address.kind.as_str() {
-            "table" => secs(8) + read,
-            "mapping" => secs(15) + read,
-            "function" => read + (roles[&address.name] + secs(10)).saturating_sub(first[address]),
-            "queue" | "log_group" | "user_pool_domain" => read,
-            _ => Duration::ZERO,
-        };
-    }
-    worth
-}
-
-/// Applies from nothing, and compares with the longest chain.
-async fn run(yaml: &str, seed: u64) -> (usize, Duration, Duration) {
-    let world = World::with(Aws::new(switches(seed)), yaml);
-    let events = Arc::new(Timed::default());
-    let options = Options { events: events.clone(), ..world.options() };
-    let start = Instant::now();
-    provision::apply(&options, &Approval::Given).await.unwrap();
-    let run = Run::of(start, Instant::now(), &events.events());
-    let worth = worth(&world.aws.take_calls(), &run);
-    let missing: Vec<_> = run.work.keys().filter(|address| !worth.contains_key(*address)).collect();
-    assert!(missing.is_empty(), "no calls were found of {missing:?}");
-    let key = |address: &Address| {
-        provision::kinds::find(&address.kind)?.serial_key(address, &serde_json::Value::Null)
-    };
-    (run.work.len(), run.whole(), run.least(&worth, &key))
-}
+use hostile::spent::{Spent, apply, large};
+use hostile::world::usual;
 
 #[track_caller]
-fn close(what: &str, (resources, took, least): (usize, Duration, Duration)) {
-    let ratio = took.as_secs_f64() / least.as_secs_f64();
+fn close(what: &str, spent: Spent) {
+    let Spent { resources, took, least } = spent;
+    let ratio = spent.ratio();
     eprintln!("{what}: {resources} resources in {took:.1?}, {ratio:.2} x the longest chain of {least:.1?}");
     assert!(ratio <= 1.15, "{what} took {took:?} and must take {least:?}: {ratio:.3} times");
 }
@@ -127,19 +14,13 @@ fn close(what: &str, (resources, took, least): (usize, Duration, Duration)) {
 #[tokio::test(start_paused = true)]
 async fn a_stack_of_forty_resources_takes_little_longer_than_its_longest_chain() {
     for seed in 0..3 {
-        close("the usual stack", run(&usual(), seed).await);
+        close("the usual stack", apply(&usual(), seed).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stack_of_four_hundred_resources_takes_little_longer_than_its_longest_chain() {
-    let groups: String = (0..350)
-        .map(|number| {
-            format!("  group-{number}:\n    owner: owner@example.org\n    rules:\n      - types: [glucose]\n")
-        })
-        .collect();
-    let yaml = usual().replacen("\ngroups:\n", &format!("\ngroups:\n{groups}"), 1);
-    let found = run(&yaml, 7).await;
-    assert!(found.0 >= 400);
+    let found = apply(&large(350), 7).await;
+    assert!(found.resources >= 400);
     close("the large stack", found);
 }
