@@ -11,6 +11,7 @@
 pub mod baseline;
 pub mod cases;
 pub mod error;
+pub mod function;
 pub mod load;
 pub mod meter;
 pub mod plot;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use bench::cases::{cold, create, join, page, provision, redeliver, rules, scale, speed};
 use bench::error::{BenchError, Result};
+use bench::function;
 use bench::report::Report;
 use bench::write;
 use clap::{Parser, ValueEnum};
@@ -104,7 +105,7 @@ async fn measure(args: &Args) -> Result<Vec<Report>> {
 fn functions(args: &Args) -> Result<PathBuf> {
     match &args.functions {
         Some(folder) => Ok(folder.clone()),
-        None => cold::build(),
+        None => function::build(),
     }
 }
 

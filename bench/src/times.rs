@@ -1,5 +1,23 @@
 //! Times of one thing, done several times.
 
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// Seconds since this was first asked.
+pub fn since_start() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64()
+}
+
+/// Seconds that this thread had a core for; where the system does not say, seconds.
+pub fn of_this_thread() -> f64 {
+    let nanos = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    nanos().map_or_else(since_start, |nanos| nanos / 1e9)
+}
+
 /// Some times, in their order.
 #[derive(Debug, Clone)]
 pub struct Times(Vec<f64>);

@@ -22,7 +22,7 @@ const KEY: &str = "pool-key";
 pub struct Signer(KeyPair);
 
 /// The list of keys that the pool publishes.
-pub struct Listed(Json);
+pub struct Listed(pub Json);
 
 fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient, SharedInterceptor};
 use domain::id::{DriveId, GroupId};
 use domain::time::Timestamp;
@@ -119,6 +120,9 @@ pub fn client(endpoint: &str, meter: Option<Meter>, http: Option<SharedHttpClien
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
+        // As functions have it: bounds on waiting cost a little of each call.
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .timeout_config(store::timeouts())
         .endpoint_url(endpoint);
     if let Some(meter) = meter {
         config.push_interceptor(SharedInterceptor::new(meter));
@@ -191,6 +195,14 @@ impl World {
         Ok(Self { api, store, document, meter, database, client, endpoint, now, queue, signer })
     }
 
+    /// The keys that tokens are signed with, as the user pool lists them.
+    ///
+    /// # Errors
+    /// Those of the key's encoding.
+    pub fn keys(&self) -> Result<Json> {
+        Ok(self.signer.listed()?.0)
+    }
+
     /// Somebody with a profile.
     ///
     /// # Errors
@@ -258,17 +270,21 @@ impl World {
     /// If a job fails.
     pub async fn work(&self) -> Result<Tally> {
         self.meter.take();
-        let queue = Arc::new(self.queue.clone());
-        let worker = Worker::new(self.store.clone(), self.document.clone(), queue, Pace::new(UNPACED));
+        let worker = self.worker(self.store.clone());
         while let Some(job) = self.next_job() {
-            let event = json!({"Records": [{"body": lambdas::queue::message(&job)}]});
             let deadline = Instant::now() + Duration::from_secs(900);
-            worker.handle(&event, deadline).await.map_err(BenchError::other)?;
+            worker.handle(&announcement(&job), deadline).await.map_err(BenchError::other)?;
         }
         Ok(self.meter.take())
     }
 
-    fn next_job(&self) -> Option<Job> {
+    /// A job function over a store, which nothing slows down.
+    pub fn worker(&self, store: Store) -> Worker {
+        Worker::new(store, self.document.clone(), Arc::new(self.queue.clone()), Pace::new(UNPACED))
+    }
+
+    /// Takes the first job from the queue.
+    pub fn next_job(&self) -> Option<Job> {
         let mut queue = self.queue.0.lock().ok()?;
         if queue.is_empty() { None } else { Some(queue.remove(0)) }
     }
@@ -347,6 +363,11 @@ impl World {
     pub fn live(&self) -> Result<usize> {
         Ok(self.rows("t-replicas", None)?.iter().filter(|row| row.get("body").is_some()).count())
     }
+}
+
+/// The event that tells a job function of a job.
+pub fn announcement(job: &Job) -> Json {
+    json!({"Records": [{"body": lambdas::queue::message(job)}]})
 }
 
 /// A text of an answer.

@@ -12,7 +12,7 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::data::Executed;
 use crate::error::{Result, StoreError, sdk};
-use crate::keys::{self, EXPIRES};
+use crate::keys::{self, EXPIRES, PK, SK};
 use crate::layout::Layout;
 use crate::page::{Page, Window, merge_preferring};
 
@@ -99,8 +99,17 @@ impl Write {
 
     /// A statement that takes effect only where nothing is.
     fn insertion(&self, table: &str) -> Result<BatchStatementRequest> {
-        let (names, values): (Vec<String>, Vec<AttributeValue>) = self.row().into_iter().unzip();
-        insert_statement(table, &names, values)
+        let key = keys::replica(&self.key);
+        let key = [(PK.to_owned(), attr::text(key.pk)), (SK.to_owned(), attr::text(key.sk))];
+        let (names, values): (Vec<String>, Vec<AttributeValue>) =
+            key.into_iter().chain(self.attributes()).unzip();
+        let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
+        for (at, name) in names.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            text.extend([comma, "'", name, "':?"]);
+        }
+        text.push('}');
+        statement(text, values)
     }
 
     /// A statement that takes effect only over a copy of a lesser order, and returns the one that refuses it.
@@ -122,15 +131,6 @@ impl Write {
     fn is_overtaken_by(&self, stored: &Row) -> bool {
         attr::get_text(stored, ORDER).is_ok_and(|order| order >= self.order.to_string().as_str())
     }
-}
-
-fn insert_statement(
-    table: &str,
-    names: &[String],
-    values: Vec<AttributeValue>,
-) -> Result<BatchStatementRequest> {
-    let places: Vec<String> = names.iter().map(|name| format!("'{name}':?")).collect();
-    statement(format!("INSERT INTO \"{table}\" VALUE {{{}}}", places.join(",")), values)
 }
 
 pub(crate) fn statement(text: String, values: Vec<AttributeValue>) -> Result<BatchStatementRequest> {

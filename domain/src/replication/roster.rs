@@ -90,7 +90,7 @@ pub fn shown(row: &ReplicaRow, roster: &Roster, book: &Rulebook, now: Timestamp)
     }
     // A copy of other terms may lack a field because nobody asked for it then. A condition such as
     // `!(resource has note)` would take that for the item having none: hidden until the copy is written anew.
-    if !row.carried.tells(book.rules.asked(&row.data_type, terms)) {
+    if !row.carried.tells(book.rules.each_asked(&row.data_type, terms)) {
         return None;
     }
     let fields = &row.carried.fields;

@@ -1,5 +1,6 @@
 //! From the text of rules to policies, with every mistake found and placed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -91,11 +92,15 @@ fn add(
     data_type: &DataType,
     policy: Policy,
 ) {
-    let rules = compiled.types.entry(data_type.name.clone()).or_insert_with(|| TypeRules {
-        policies: PolicySet::new(),
-        rules: Vec::new(),
-        asked: BTreeSet::new(),
-    });
+    let rules = match compiled.types.entry(data_type.name.clone()) {
+        Entry::Occupied(rules) => rules.into_mut(),
+        Entry::Vacant(place) => {
+            // Of a name that Cedar cannot speak of there is no policy either.
+            let Some((request, resource)) = super::request(&data_type.name) else { return };
+            let (policies, rules, asked) = (PolicySet::new(), Vec::new(), BTreeSet::new());
+            place.insert(TypeRules { policies, request, resource, rules, asked })
+        }
+    };
     let id = policy.id().clone();
     // An id is the rule's index, so it can be taken only if a rule names the same type twice.
     if rules.policies.add(policy).is_ok() {

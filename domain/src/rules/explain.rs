@@ -5,7 +5,7 @@ mod parts;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use cedar_policy::{Context, Entities, Entity, EvalResult, Expression, Request, eval_expression};
+use cedar_policy::{Entities, Entity, EvalResult, Expression, Request, eval_expression};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ pub(super) use parts::named;
 use parts::{Stretch, Tree};
 
 use super::compile::STACK;
-use super::{Terms, bound, expression, parties, schema};
+use super::{Terms, bound, expression};
 use crate::datatype::DataType;
 use crate::id::Name;
 use crate::stack::{History, Rule, RuleSet};
@@ -269,13 +269,11 @@ fn is_expression(text: &str) -> bool {
 
 /// The item as Cedar's resource; objects are left out, since conditions cannot ask them.
 fn world(data_type: &DataType, fields: &Fields) -> Option<(Request, Entities)> {
-    let resource = schema::item_uid(&data_type.name)?;
+    let (request, resource) = super::request(&data_type.name)?;
     let attributes =
         fields.iter().filter_map(|(name, value)| Some((name.to_string(), expression(value)?))).collect();
-    let entity = Entity::new(resource.clone(), attributes, Default::default()).ok()?;
+    let entity = Entity::new(resource, attributes, Default::default()).ok()?;
     let entities = Entities::from_entities([entity], None).ok()?;
-    let (principal, action) = parties()?;
-    let request = Request::new(principal, action, resource, Context::empty(), None).ok()?;
     Some((request, entities))
 }
 

@@ -40,6 +40,10 @@ pub struct CompiledRules {
 #[derive(Debug, Clone)]
 struct TypeRules {
     policies: PolicySet,
+    /// What is asked of the policies about every item: only the item's entity differs. Made once, because names would
+    /// have to be read by Cedar's parser each time.
+    request: Request,
+    resource: EntityUid,
     rules: Vec<TypeRule>,
     /// Fields that some condition looks at: replicas carry them so that readers can ask the condition again.
     asked: BTreeSet<Name>,
@@ -123,7 +127,12 @@ impl CompiledRules {
     /// The fields of a data type that some condition looks at, of the rules or of the contract: what a copy carries
     /// besides what it shows, so that readers can ask again.
     pub fn asked<'a>(&'a self, data_type: &Name, terms: &'a Terms) -> BTreeSet<&'a Name> {
-        self.own_asked(data_type).chain(terms.contract.asked(data_type)).collect()
+        self.each_asked(data_type, terms).collect()
+    }
+
+    /// The same, one after the other; what both ask comes twice.
+    pub fn each_asked<'a>(&'a self, data_type: &Name, terms: &'a Terms) -> impl Iterator<Item = &'a Name> {
+        self.own_asked(data_type).chain(terms.contract.asked(data_type))
     }
 
     /// Whether the rules of both look at the same fields of a data type, so that copies for the one carry what the
@@ -193,27 +202,25 @@ impl TypeRules {
     }
 
     fn satisfied(&self, question: Question<'_>) -> Option<BTreeSet<PolicyId>> {
-        let resource = schema::item_uid(question.data_type)?;
         let attributes = question
             .fields
             .iter()
             .filter(|(name, _)| self.asked.contains(*name))
             .filter_map(|(name, value)| Some((name.to_string(), expression(value)?)))
             .collect();
-        let entity = Entity::new(resource.clone(), attributes, Default::default()).ok()?;
+        let entity = Entity::new(self.resource.clone(), attributes, Default::default()).ok()?;
         let entities = Entities::from_entities([entity], None).ok()?;
-        let (principal, action) = parties()?;
-        let request = Request::new(principal, action, resource, Context::empty(), None).ok()?;
-        let response = Authorizer::new().is_authorized(&request, &self.policies, &entities);
+        let response = Authorizer::new().is_authorized(&self.request, &self.policies, &entities);
         (response.decision() == Decision::Allow).then(|| response.diagnostics().reason().cloned().collect())
     }
 }
 
-fn parties() -> Option<(EntityUid, EntityUid)> {
-    static PARTIES: std::sync::OnceLock<Option<(EntityUid, EntityUid)>> = std::sync::OnceLock::new();
-    PARTIES
-        .get_or_init(|| Some((r#"Group::"this""#.parse().ok()?, r#"Action::"replicate""#.parse().ok()?)))
-        .clone()
+/// The question to the policies of a data type, and the item in it.
+fn request(data_type: &Name) -> Option<(Request, EntityUid)> {
+    let resource = schema::item_uid(data_type)?;
+    let (principal, action) = (r#"Group::"this""#.parse().ok()?, r#"Action::"replicate""#.parse().ok()?);
+    let request = Request::new(principal, action, resource.clone(), Context::empty(), None).ok()?;
+    Some((request, resource))
 }
 
 /// A value as Cedar's; none for what conditions cannot ask.
