@@ -135,7 +135,7 @@ pub fn more_providers(
         }
         drives.push(drive);
     }
-    world.put_rows("t-directory", &rows)?;
+    world.put_rows("t-directory", rows)?;
     Ok(drives)
 }
 

@@ -95,8 +95,10 @@ async fn measure(args: &Args) -> Result<Vec<Report>> {
         reports.push(provision::run(!quick)?);
     }
     if wanted(Case::Scale) {
-        let (items, groups, providers) = if quick { (10_000, 100, 100) } else { (1_000_000, 10_000, 1_000) };
-        reports.push(scale::run(scale::Sizes { items, groups, providers }).await?);
+        let (few, many) = ((10_000, 100, 100, 8_000), (1_000_000, 10_000, 1_000, 100_000));
+        let (items, groups, providers, past) = if quick { few } else { many };
+        let sizes = scale::Sizes { items, groups, providers, past };
+        reports.push(scale::run(sizes, &functions(args)?).await?);
     }
     Ok(reports)
 }

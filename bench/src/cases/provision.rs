@@ -1,7 +1,7 @@
 //! What `provision` asks of AWS, and how long an apply takes beside its longest chain. AWS is the tests' hostile one, in
 //! process and on a clock of its own: a table that takes eight seconds takes none, and a run is the same twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostile::spent::{self, Spent, apply, large};
 use hostile::world::usual;
@@ -45,40 +45,22 @@ pub fn run(large_too: bool) -> Result<Report> {
 
 async fn measure(large_too: bool) -> Result<Report> {
     let mut report = Report::of("provision");
-    let columns = ["stack", "command", "asked of", "reads", "changes"];
-    let mut table = Table::new("Calls to AWS by kind", &columns);
     let mut stacks = vec![("usual", usual())];
     if large_too {
         stacks.push(("large", large(GROUPS)));
     }
     for (name, yaml) in &stacks {
-        for (command, changes_nothing, asked) in commands(yaml).await? {
-            let mut sum = Calls::default();
-            for (of, calls) in &asked {
-                sum.reads += calls.reads;
-                sum.changes += calls.changes;
-                table.push([
-                    (*name).into(),
-                    command.into(),
-                    of.as_str().into(),
-                    calls.reads.into(),
-                    calls.changes.into(),
-                ]);
-            }
-            let all = [Cell::from(*name), command.into(), "all".into(), sum.reads.into(), sum.changes.into()];
-            table.push(all);
-            if changes_nothing {
-                let own: usize =
-                    asked.iter().filter(|(of, _)| *of != OWN).map(|(_, calls)| calls.changes).sum();
-                report.at_most(
-                    format!("{command}, {name} stack: calls that change something"),
-                    own as f64,
-                    0.0,
-                );
+        let commands = commands(yaml).await?;
+        for (command, changes_nothing, asked) in &commands {
+            let others = asked.iter().filter(|(of, _)| *of != OWN);
+            let changes: usize = others.map(|(_, calls)| calls.changes).sum();
+            if *changes_nothing {
+                let what = format!("{command}, {name} stack: calls that change something");
+                report.at_most(what, changes as f64, 0.0);
             }
         }
+        report.tables.push(calls(name, &commands));
     }
-    report.tables.push(table);
     let durations = durations(&mut report, large_too).await;
     report.tables.push(durations);
     report.note(
@@ -91,6 +73,31 @@ async fn measure(large_too: bool) -> Result<Report> {
          the one read that tells that a thing is ready, and the time that it took to be.",
     );
     Ok(report)
+}
+
+/// The calls of the commands, by what they are about: reads and changes of each.
+fn calls(stack: &str, commands: &[(&str, bool, Asked)]) -> Table {
+    let columns: Vec<String> = commands
+        .iter()
+        .flat_map(|(command, ..)| [format!("{command}: reads"), "changes".to_owned()])
+        .collect();
+    let columns: Vec<&str> = std::iter::once("asked of").chain(columns.iter().map(String::as_str)).collect();
+    let mut table = Table::new(&format!("Calls to AWS, the {stack} stack"), &columns);
+    let kinds: BTreeSet<&String> = commands.iter().flat_map(|(_, _, asked)| asked.keys()).collect();
+    let mut line = |of: &str, counted: &dyn Fn(&str) -> bool| {
+        let cells = commands.iter().flat_map(|(_, _, asked)| {
+            let calls = asked.iter().filter(|(kind, _)| counted(kind)).map(|(_, calls)| calls);
+            let (reads, changes) =
+                calls.fold((0, 0), |sum, calls| (sum.0 + calls.reads, sum.1 + calls.changes));
+            [Cell::from(reads), Cell::from(changes)]
+        });
+        table.push(std::iter::once(Cell::from(of)).chain(cells));
+    };
+    for kind in kinds {
+        line(kind, &|other| other == kind);
+    }
+    line("all", &|_| true);
+    table
 }
 
 const OWN: &str = "its own state and lock";
