@@ -1,5 +1,8 @@
 //! State in the stack's control table.
 
+use std::future::Future;
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -10,7 +13,7 @@ use futures::future::{BoxFuture, try_join3};
 
 use super::rows::{self, Row, number, text};
 use super::{JournalLine, Lock, RowChange, Run, Snapshot, StateError, StateStore, Write};
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::{AwsError, ErrorKind, Policy, retry};
 
 /// How many of the last runs are read.
 const RUNS: i32 = 10;
@@ -47,7 +50,8 @@ impl DynamoState {
         };
         let query = query.expression_attribute_values(":pk", text(partition));
         loop {
-            let page = query.clone().set_exclusive_start_key(from).send().await?;
+            let query = query.clone().set_exclusive_start_key(from);
+            let page = patiently(|| async { Ok(query.clone().send().await?) }).await?;
             found.extend(page.items.unwrap_or_default());
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
@@ -57,7 +61,7 @@ impl DynamoState {
     }
 
     async fn runs(&self) -> Result<Vec<Row>, AwsError> {
-        let page = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -65,21 +69,15 @@ impl DynamoState {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(rows::RUN))
             .scan_index_forward(false)
-            .limit(RUNS)
-            .send()
-            .await?;
+            .limit(RUNS);
+        let page = patiently(|| async { Ok(query.clone().send().await?) }).await?;
         Ok(page.items.unwrap_or_default())
     }
 
     async fn lock_row(&self) -> Result<Option<Row>, AwsError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .set_key(Some(rows::key(rows::LOCK, rows::LOCK)))
-            .send()
-            .await?;
+        let key = rows::key(rows::LOCK, rows::LOCK);
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key));
+        let found = patiently(|| async { Ok(get.clone().send().await?) }).await?;
         Ok(found.item)
     }
 
@@ -116,18 +114,20 @@ impl DynamoState {
 
     async fn transact(&self, token: u64, write: &Write) -> Result<(), StateError> {
         let journal = self.put(rows::journal_row(&write.journal)?).build().map_err(AwsError::from)?;
-        let sent = self
+        let transaction = self
             .client
             .transact_write_items()
             .set_transact_items(Some(self.row_item(&write.row, token)?.into_iter().collect()))
-            .transact_items(TransactWriteItem::builder().put(journal).build())
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) if was_overtaken(&error) => Err(StateError::Lost),
-            Err(error) => Err(AwsError::from(error).into()),
-        }
+            .transact_items(TransactWriteItem::builder().put(journal).build());
+        // Twice is as good as once: the condition is on the run, and both rows say the same again.
+        let written = patiently(|| async {
+            match transaction.clone().send().await {
+                Ok(_) => Ok(true),
+                Err(error) if was_overtaken(&error) => Ok(false),
+                Err(error) => Err(AwsError::from(error)),
+            }
+        });
+        if written.await? { Ok(()) } else { Err(StateError::Lost) }
     }
 
     async fn swap(&self, expected: Option<&Lock>, new: &Lock) -> Result<bool, StateError> {
@@ -163,6 +163,18 @@ impl DynamoState {
             Err(error) => Err(AwsError::from(error).into()),
         }
     }
+}
+
+/// How long the state is asked for in vain. Less than a lease holds, so that whoever cannot write knows it before another
+/// takes over.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Asks again beyond what the SDK does by itself, since all that is under way hangs on the state.
+async fn patiently<T, F>(call: impl FnMut() -> F) -> Result<T, AwsError>
+where
+    F: Future<Output = Result<T, AwsError>>,
+{
+    retry("to reach the stack's state", Policy::lasting(PATIENCE), call).await
 }
 
 fn was_overtaken<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
@@ -216,13 +228,8 @@ impl StateStore for DynamoState {
     fn end_run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<(), StateError>> {
         async move {
             let row = rows::run_row(run)?;
-            self.client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(row))
-                .send()
-                .await
-                .map_err(AwsError::from)?;
+            let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
+            patiently(|| async { Ok(put.clone().send().await?) }).await?;
             Ok(())
         }
         .boxed()

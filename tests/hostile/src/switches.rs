@@ -131,7 +131,9 @@ impl Fault {
             return None;
         }
         self.seen += 1;
-        let due = self.seen.is_multiple_of(self.every);
+        // Now and then one sooner: else who asks again by as many calls as this counts would meet it each time.
+        let shifted = self.seen + self.seen / (7 * self.every);
+        let due = shifted.is_multiple_of(self.every);
         self.times -= usize::from(due);
         due.then_some(self.what)
     }
