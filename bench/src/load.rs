@@ -13,6 +13,8 @@ use crate::world::{Person, World};
 
 /// Calls under way at once.
 const AT_ONCE: usize = 4;
+/// Rows put in one transaction.
+const PUT_AT_ONCE: usize = 10_000;
 /// Decisions carried out by one call of the store.
 const CHUNK: usize = 100;
 
@@ -95,6 +97,65 @@ pub async fn copies(
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
+}
+
+/// A row that the store has written, for others like it: they are put into the database past its front door, since
+/// writing them through it takes longer than what is measured.
+#[derive(Debug)]
+pub struct Like<'i> {
+    table: &'static str,
+    row: String,
+    item: &'i Item,
+}
+
+impl<'i> Like<'i> {
+    /// Writes an item, for more items like it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn item(world: &World, item: &'i Item) -> Result<Self> {
+        items(world, std::slice::from_ref(item)).await?;
+        Self::found(world, "t-data", item)
+    }
+
+    /// Writes an item's copy in a group, for more copies there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn copy(
+        world: &World,
+        group: &GroupId,
+        membership: &ProviderMembership,
+        item: &'i Item,
+    ) -> Result<Self> {
+        copies(world, group, membership, std::slice::from_ref(item)).await?;
+        Self::found(world, "t-replicas", item)
+    }
+
+    fn found(world: &World, table: &'static str, item: &'i Item) -> Result<Self> {
+        let partition = (table == "t-data").then(|| item.drive.as_str());
+        let rows = world.rows(table, partition)?;
+        let mut theirs = rows.iter().map(Json::to_string).filter(|row| row.contains(item.id.as_str()));
+        let row = theirs.find(|row| row.contains(item.drive.as_str()));
+        Ok(Self { table, row: row.ok_or_else(|| BenchError::other("a row is not there"))?, item })
+    }
+
+    /// Puts the rows of these, which may differ from the first in drive, identifier and time.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn put(&self, world: &World, items: &[Item]) -> Result<()> {
+        let replaced = |item: &Item| {
+            let row = self.row.replace(self.item.drive.as_str(), item.drive.as_str());
+            let row = row.replace(self.item.id.as_str(), item.id.as_str());
+            row.replace(&self.item.time().to_string(), &item.time().to_string())
+        };
+        for part in items.chunks(PUT_AT_ONCE) {
+            let rows = part.iter().map(|item| Ok(serde_json::from_str(&replaced(item))?));
+            world.put_rows(self.table, rows.collect::<Result<_>>()?)?;
+        }
+        Ok(())
+    }
 }
 
 /// The membership of a provider.

@@ -1,7 +1,7 @@
 //! Joining with a past of N items, and leaving again.
 
 use crate::error::{BenchError, Result};
-use crate::load::{items, readings, size, write_units};
+use crate::load::{Like, item, size, write_units};
 use crate::meter::{Cost, Tally};
 use crate::report::{Cell, Line, Plot, Report, Table, exponent};
 use crate::world::World;
@@ -75,7 +75,9 @@ async fn measure(count: usize) -> Result<Measured> {
     let world = World::new().await?;
     let (ann, bob) = (world.person("ann").await?, world.person("bob").await?);
     let group = world.group(&ann, "Group").await?;
-    items(&world, &readings(&bob.drive, count)?).await?;
+    let all = (0..count).map(|number| item(&bob.drive, number, 100)).collect::<Result<Vec<_>>>()?;
+    let (first, rest) = all.split_first().ok_or_else(|| BenchError::other("a past of nothing"))?;
+    Like::item(&world, first).await?.put(&world, rest)?;
     let rows = world.rows("t-data", None)?;
     let bytes = rows.iter().map(size).sum::<usize>() as f64 / count as f64;
     let accept = world.admit(&group, &ann, "provider", &bob).await?.all();

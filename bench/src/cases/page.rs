@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::baseline::per_provider;
 use crate::error::{BenchError, Result};
-use crate::load::{copies, item, items, membership, more_providers, size};
+use crate::load::{Like, item, membership, more_providers, size};
 use crate::meter::{Cost, Tally};
 use crate::report::{Cell, Line, Plot, Report, Table, exponent};
 use crate::world::{Person, World};
@@ -89,14 +89,16 @@ async fn measure(people: usize, count: usize, baseline: bool) -> Result<Measured
         .enumerate()
         .map(|(number, drive)| item(drive, number, 100))
         .collect::<Result<_>>()?;
-    copies(&world, &group, &membership(&world, &group, &bob.drive).await?, &all).await?;
+    let (first, rest) = all.split_first().ok_or_else(|| BenchError::other("a page of nothing"))?;
+    let membership = membership(&world, &group, &bob.drive).await?;
+    Like::copy(&world, &group, &membership, first).await?.put(&world, rest)?;
     let (cold, warm) = (page(&world, &ann, &group).await?, page(&world, &ann, &group).await?);
     let rows = world.rows("t-replicas", None)?;
     let bytes = rows.iter().map(size).sum::<usize>() as f64 / rows.len() as f64;
     let floor = 0.5 * (PAGE as f64 * bytes / 4096.0).ceil();
     let mut per_provider = None;
     if baseline {
-        items(&world, &all).await?;
+        Like::item(&world, first).await?.put(&world, rest)?;
         world.meter.take();
         let found = per_provider::page(&world, &group, PAGE).await?;
         if found.len() != PAGE.min(count) {

@@ -8,14 +8,13 @@
 use std::path::Path;
 
 use domain::id::{DriveId, GroupId};
-use domain::item::Item;
 use serde_json::{Value as Json, json};
 use store::directory::{Job, NewGroup};
 
 use crate::cases::cold::request;
 use crate::error::{BenchError, Result};
 use crate::function::{Function, Place, memory};
-use crate::load::{copies, item, items, membership, more_providers, record};
+use crate::load::{Like, item, membership, more_providers, record};
 use crate::meter::Tally;
 use crate::report::{Cell, Report, Table};
 use crate::world::{Person, World, announcement};
@@ -147,8 +146,7 @@ impl Scene {
         let Self { world, owner, group, .. } = self;
         let person = world.person(name).await?;
         let first = item(&person.drive, 0, 100)?;
-        items(world, std::slice::from_ref(&first)).await?;
-        let like = Like::of(world, "t-data", &first)?;
+        let like = Like::item(world, &first).await?;
         let all = (1..past).map(|number| item(&person.drive, number, 100)).collect::<Result<Vec<_>>>()?;
         like.put(world, &all)?;
         world.admit(group, owner, "provider", &person).await?;
@@ -176,9 +174,8 @@ impl Scene {
     /// Delivers records of somebody's items; the memory of the function that gets them.
     async fn stream(&self, place: &Place, whose: &Person) -> Result<f64> {
         let mut replicator = Function::start(place, "replicator").await?;
-        let row = one_row(&self.world, "t-data", whose.drive.as_str())?;
+        let records = some(&self.world, whose.drive.as_str())?;
         for _ in 0..DELIVERIES {
-            let records: Vec<Json> = (0..100).map(|_| record("INSERT", &row)).collect();
             replicator.invoke(&json!({ "Records": records })).await?;
         }
         Ok(replicator.peak())
@@ -196,40 +193,13 @@ impl Scene {
     }
 }
 
-/// A row that the store has written, for others like it.
-struct Like<'i> {
-    table: &'static str,
-    row: String,
-    item: &'i Item,
-}
-
-impl<'i> Like<'i> {
-    /// The row of an item in a table.
-    fn of(world: &World, table: &'static str, item: &'i Item) -> Result<Self> {
-        let rows = world.rows(table, None)?;
-        let mut theirs = rows.iter().map(Json::to_string).filter(|row| row.contains(item.id.as_str()));
-        let row = theirs.find(|row| row.contains(item.drive.as_str()));
-        Ok(Self { table, row: row.ok_or_else(|| BenchError::other("a row is not there"))?, item })
-    }
-
-    /// Puts the rows of these items.
-    fn put(&self, world: &World, items: &[Item]) -> Result<()> {
-        let replaced = |item: &Item| {
-            let row = self.row.replace(self.item.drive.as_str(), item.drive.as_str());
-            let row = row.replace(self.item.id.as_str(), item.id.as_str());
-            row.replace(&self.item.time().to_string(), &item.time().to_string())
-        };
-        let rows = items.iter().map(|item| Ok(serde_json::from_str(&replaced(item))?));
-        world.put_rows(self.table, rows.collect::<Result<_>>()?)
-    }
-}
-
 /// Items of these drives in turn, each with a copy in the group.
 async fn fill(world: &World, group: &GroupId, like: &Person, drives: &[DriveId], count: usize) -> Result<()> {
+    let membership = membership(world, group, &like.drive).await?;
     let first = item(&like.drive, 0, 100)?;
-    items(world, std::slice::from_ref(&first)).await?;
-    copies(world, group, &membership(world, group, &like.drive).await?, std::slice::from_ref(&first)).await?;
-    let (items, copies) = (Like::of(world, "t-data", &first)?, Like::of(world, "t-replicas", &first)?);
+    let (items, copies) =
+        (Like::item(world, &first).await?, Like::copy(world, group, &membership, &first).await?);
+    // In parts, so that what waits to be put is no part of the memory.
     for start in (1..count).step_by(PORTION) {
         let part = (start..count.min(start + PORTION)).zip(drives.iter().cycle().skip(start % drives.len()));
         let part: Vec<_> = part.map(|(number, drive)| item(drive, number, 100)).collect::<Result<_>>()?;
@@ -272,9 +242,16 @@ fn memories(report: &mut Report, few: &Measured, much: &Measured, past: usize) -
     table
 }
 
-fn one_row(world: &World, table: &str, partition: &str) -> Result<Json> {
-    let row = world.rows(table, Some(partition))?.into_iter().next();
-    row.ok_or_else(|| BenchError::other("nothing is there"))
+/// A hundred records of a drive.
+fn some(world: &World, drive: &str) -> Result<Vec<Json>> {
+    let request = json!({
+        "TableName": "t-data", "Limit": 100,
+        "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": drive}},
+    });
+    let answer = world.database.query(serde_json::from_value(request)?).map_err(BenchError::other)?;
+    let answer = serde_json::to_value(answer)?;
+    let rows = answer["Items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(rows.iter().map(|row| record("INSERT", row)).collect())
 }
 
 async fn page(world: &World, reader: &Person, group: &GroupId) -> Result<Tally> {
