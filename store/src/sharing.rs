@@ -42,6 +42,8 @@ impl RulesCache {
     }
 }
 
+const NO_REVISION: StoreError = StoreError::Missing("revision of the rules");
+
 /// A membership's contract of one revision.
 type ContractKey = (GroupId, DriveId, u64, u32);
 
@@ -84,11 +86,24 @@ impl Store {
     /// Those of the database.
     pub async fn outlets(&self, drive: &DriveId, document: &Document) -> Result<Vec<Outlet>> {
         let sharing = self.sharing_of(drive, document).await?;
-        let mut outlets = Vec::new();
-        for (membership, group) in sharing.each() {
-            // A group that was deleted after this drive joined it receives nothing.
-            let Some(group) = group.filter(|group| group.active) else { continue };
-            let rules = match self.rules(&membership.group, group.rule_revision, document).await {
+        // A group that was deleted after this drive joined it receives nothing.
+        let active = sharing
+            .each()
+            .filter_map(|(membership, group)| Some((membership, group.filter(|group| group.active)?)));
+        let active: Vec<(&ProviderMembership, Head)> = active.collect();
+        let revisions = active.iter().map(|(membership, group)| (&membership.group, group.rule_revision));
+        let unknown =
+            revisions.filter(|(id, revision)| self.rules.get(&((*id).clone(), *revision)).is_none());
+        let unknown: Vec<Key> = unknown.map(|(id, revision)| keys::rules(id, revision)).collect();
+        let rows = self.rows_at(&self.tables.directory, &unknown, Freshness::Consistent).await?;
+        let mut outlets = Vec::with_capacity(active.len());
+        for (membership, group) in active {
+            let (id, revision) = (&membership.group, group.rule_revision);
+            let rules = match rows.get(&keys::rules(id, revision)) {
+                Some(row) => self.compiled(row, (id.clone(), revision), document),
+                None => self.rules(id, revision, document).await,
+            };
+            let rules = match rules {
                 Ok(rules) => rules,
                 // One group's broken rules stop nobody else: that group gets nothing new, and still loses what is
                 // deleted.
@@ -151,7 +166,7 @@ impl Store {
 
     async fn spread_of(&self, group: &GroupId, revision: u32) -> Result<Spread> {
         let row = self.directory_row(&keys::rules(group, revision)).await?;
-        let row = row.ok_or(StoreError::Missing("revision of the rules"))?;
+        let row = row.ok_or(NO_REVISION)?;
         let spread = attr::get_text(&row, SPREAD).ok().and_then(parse_spread);
         spread.ok_or_else(|| StoreError::corrupt("directory", "`spread` is none"))
     }
@@ -170,7 +185,13 @@ impl Store {
         if let Some(rules) = self.rules.get(&key) {
             return Ok(rules);
         }
-        let mut set = self.rule_set(group, revision).await?;
+        let row = self.directory_row(&keys::rules(group, revision)).await?;
+        self.compiled(&row.ok_or(NO_REVISION)?, key, document)
+    }
+
+    /// Compiles the rules of a row, and remembers them.
+    fn compiled(&self, row: &Row, key: (GroupId, u32), document: &Document) -> Result<Arc<CompiledRules>> {
+        let mut set = rules_in(row)?;
         // Rules and functions are deployed one after the other: a type that only one side knows is not shared yet, or
         // no longer, and stops nothing else.
         for rule in &mut set.rules {
@@ -189,12 +210,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if there is no such revision.
     pub async fn rule_set(&self, group: &GroupId, revision: u32) -> Result<RuleSet> {
-        let row = self
-            .directory_row(&keys::rules(group, revision))
-            .await?
-            .ok_or(StoreError::Missing("revision of the rules"))?;
-        let text = attr::get_text(&row, "rules").map_err(|what| StoreError::corrupt("directory", what))?;
-        serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
+        rules_in(&self.directory_row(&keys::rules(group, revision)).await?.ok_or(NO_REVISION)?)
     }
 
     /// Groups, deleted ones included; what never was is left out.
@@ -207,4 +223,9 @@ impl Store {
         let read = |row: &Row| GroupRow::read(row).map(|group| (group.id.clone(), group));
         rows.values().map(read).collect()
     }
+}
+
+fn rules_in(row: &Row) -> Result<RuleSet> {
+    let text = attr::get_text(row, "rules").map_err(|what| StoreError::corrupt("directory", what))?;
+    serde_json::from_str(text).map_err(|error| StoreError::corrupt("directory", error.to_string()))
 }

@@ -54,8 +54,8 @@ pub async fn run(groups: &[usize]) -> Result<Report> {
     );
     report.note(
         "A new process knows no drive. For the first item of each it reads the memberships and then the rows of their groups: \
-         one request more, or two with 100 groups; and the rules of each group at a revision, once in its life, one request \
-         and one read unit for each.",
+         one request more, or two with 100 groups; and the rules of up to 100 groups at a revision, once in its life, in \
+         another one, one read unit for each. The API looks up who calls.",
     );
     report.note(
         "What a request takes away it also takes from the groups before it answers; the stream repeats that, and what it \
