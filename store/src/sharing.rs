@@ -94,7 +94,11 @@ impl Store {
         let revisions = active.iter().map(|(membership, group)| (&membership.group, group.rule_revision));
         let unknown =
             revisions.filter(|(id, revision)| self.rules.get(&((*id).clone(), *revision)).is_none());
-        let unknown: Vec<Key> = unknown.map(|(id, revision)| keys::rules(id, revision)).collect();
+        let mut unknown: Vec<Key> = unknown.map(|(id, revision)| keys::rules(id, revision)).collect();
+        // One by itself is no batch.
+        if unknown.len() == 1 {
+            unknown.clear();
+        }
         let rows = self.rows_at(&self.tables.directory, &unknown, Freshness::Consistent).await?;
         let mut outlets = Vec::with_capacity(active.len());
         for (membership, group) in active {

@@ -71,12 +71,13 @@ async fn an_item_takes_its_put_a_read_and_a_write_for_each_25_groups_and_no_tran
         // rules, once for the life of the function: a revision never changes.
         let first = [
             ("Query", 1),
-            ("BatchGetItem", 2 * usize::from(groups > 0) - many),
+            ("GetItem", usize::from(groups == 1)),
+            ("BatchGetItem", usize::from(groups > 0) + usize::from(groups > 1) - many),
             ("TransactGetItems", 2 * many),
         ];
         let later = match groups {
-            0 => [("Query", 1), ("", 0), ("", 0)],
-            _ => [("BatchGetItem", 1), ("", 0), ("", 0)],
+            0 => [("Query", 1), ("", 0), ("", 0), ("", 0)],
+            _ => [("BatchGetItem", 1), ("", 0), ("", 0), ("", 0)],
         };
         for (day, reads) in [(1, first), (2, later), (3, later)] {
             bob.reading(&format!("2014-01-0{day}T00:00:00Z"), 250).await;
