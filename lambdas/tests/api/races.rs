@@ -190,3 +190,61 @@ async fn patches_of_different_fields_all_survive() {
         assert_eq!(text(&item["time"]), TIME);
     }
 }
+
+/// A transaction reaches its rows one after the other. What a reader has found of one that was half done must not outlast
+/// the answer to whoever asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_met_a_change_half_done_makes_no_later_list_show_what_it_took_away() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    for what in ["leave", "contract", "audience", "reader"] {
+        let group = ann.group(what).await;
+        ann.admit(&group, "provider", &bob).await;
+        ann.admit(&group, "consumer", &bob).await;
+        ann.admit(&group, "consumer", &ann).await;
+        let item = bob.reading(TIME, 250).await;
+        world.replicate(&bob, &item).await;
+        let reader = if what == "reader" { &bob } else { &ann };
+        let list = format!("/groups/{group}/data");
+        assert_eq!(reader.all(&list).await.len(), 1, "{what}");
+
+        let id = domain::id::GroupId::parse(&group).unwrap();
+        let (store, document) = (world.store.clone(), world.document.clone());
+        let half_done = async move {
+            // The group's row has been reached, the roster has not.
+            let revise = async |by: &str| {
+                let revision = aws_sdk_dynamodb::types::AttributeValue::N(by.to_owned());
+                let update = store.client().update_item().table_name("t-directory");
+                let update = update.set_key(Some(store::attr::key_row(&store::keys::group(&id))));
+                let update = update.update_expression("ADD rosterRev :by");
+                update.expression_attribute_values(":by", revision).send().await.unwrap();
+            };
+            revise("1").await;
+            store.roster(&store.group(&id).await.unwrap(), &document).await.unwrap();
+            revise("-1").await;
+        };
+        *world.meanwhile.lock().unwrap() = Some(("TransactWriteItems", Box::pin(half_done)));
+        match what {
+            "leave" => {
+                bob.post(&format!("/groups/{group}/leave?role=provider"), Json::Null).await.expect(204)
+            }
+            "contract" => {
+                let contract = json!({"types": ["glucose"], "when": "resource.mgdl > 300"});
+                bob.put(&format!("/groups/{group}/contract"), contract).await.expect(200)
+            }
+            "audience" => {
+                let anns = format!("/groups/{group}/audience/{}", ann.id().await);
+                bob.delete(&anns).await.expect(200)
+            }
+            _ => {
+                let path = format!("/groups/{group}/members/{}", bob.id().await);
+                ann.delete(&path).await.expect(204)
+            }
+        };
+        assert!(world.meanwhile.lock().unwrap().is_none(), "{what}: something was done meanwhile");
+        match what {
+            "reader" => drop(reader.get(&list).await.problem(403, "forbidden")),
+            _ => assert_eq!(reader.all(&list).await, Vec::<Json>::new(), "{what}"),
+        }
+    }
+}

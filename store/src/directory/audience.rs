@@ -62,7 +62,7 @@ impl Store {
                 .expression_attribute_values(":after", attr::text(text_of(after))),
         };
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.transact(vec![self.roster_changes(group, 0)?, update]).await {
+        match self.take_away(group, vec![self.roster_changes(group, 0)?, update]).await {
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             Err(StoreError::Refused(_)) => {
                 Err(StoreError::Conflict("the membership or its audience changed at the same time"))

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{DriveId, GroupId};
 use domain::replication::ProviderMembership;
 use domain::rules::{CompiledContract, Contract, Terms};
 use domain::time::Timestamp;
 
 use super::jobs::{Job, JobKind};
-use super::{GroupRow, built, unreadable};
+use super::{GroupRow, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::error::{Result, StoreError};
-use crate::{ids, keys};
+use crate::ids;
 
 /// The attribute with a contract's text; left out for the one that allows everything.
 const CONTRACT: &str = "contract";
@@ -111,18 +111,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Job> {
         let job = self.revision_job(group, membership, now).await?;
-        let touched = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(&group.id))))
-            .update_expression("ADD rosterRev :one")
-            .condition_expression("#state = :active")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", attr::number(1))
-            .expression_attribute_values(":active", attr::text("active"));
-        let mut actions = vec![TransactWriteItem::builder().update(touched.build().map_err(built)?).build()];
+        let mut actions = vec![self.roster_changes(&group.id, 0)?];
         actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
-        match self.transact(actions).await {
+        match self.take_away(&group.id, actions).await {
             Ok(()) => Ok(job),
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             Err(StoreError::Refused(_)) => {

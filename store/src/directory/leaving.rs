@@ -40,7 +40,7 @@ impl Store {
         if let Some(by) = &leaving.by {
             actions.push(self.still_owns(group, by)?);
         }
-        match self.transact(actions).await {
+        match self.take_away(group, actions).await {
             Ok(()) => Ok(()),
             // First of all: who is no owner any more is not told whether others are.
             Err(error) if error.refused_at(by_whom) => Err(StoreError::Forbidden(NO_OWNER)),
