@@ -1,7 +1,7 @@
 //! Data jobs, as the directory and the queue have them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use glucose_study::client::Group;
+use freehold_client::Group;
 use serde_json::json;
 
 use crate::{Row, World, text};

@@ -28,6 +28,6 @@ mod world;
 pub use emulator::Emulator;
 pub use leftovers::leftovers;
 pub use patience::{until, until_within};
-pub use people::Person;
+pub use people::{Person, Raw, with_query};
 pub use tables::{Row, text};
 pub use world::{STACK, World, stack_yaml};

@@ -2,8 +2,9 @@
 
 use std::ops::Deref;
 
-use glucose_study::client::{Answer, Client, Group, Item, User};
-use reqwest::Method;
+use freehold_client::{Acceptance, Answer, Client, Error, Group, Invitation, Invitee, Role, User};
+use glucose_study::people::Person as Account;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use crate::until;
@@ -13,25 +14,81 @@ use crate::until;
 pub struct Person {
     /// Their profile.
     pub user: User,
-    client: Client,
+    account: Account,
 }
 
 impl Deref for Person {
-    type Target = Client;
-    fn deref(&self) -> &Client {
-        &self.client
+    type Target = Account;
+    fn deref(&self) -> &Account {
+        &self.account
     }
 }
 
+/// Calls that are about HTTP itself: each is sent once, and answered whatever the status.
+pub trait Raw {
+    /// With the caller's own token.
+    fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send;
+
+    /// With any token, or with none.
+    fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send;
+}
+
+impl Raw for Client {
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
+        let request = self.request(method, path);
+        match body {
+            Some(body) => request.json(body).once().await,
+            None => request.once().await,
+        }
+    }
+
+    async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+    ) -> Result<Answer, Error> {
+        let request = self.request(method, path).bearer(token);
+        match body {
+            Some(body) => request.json(body).once().await,
+            None => request.once().await,
+        }
+    }
+}
+
+/// A path with its query.
+pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
+    let mut url = Url::parse("http://api/").unwrap();
+    url.query_pairs_mut().extend_pairs(parameters);
+    format!("{path}?{}", url.query().unwrap_or_default())
+}
+
+/// A role by its name.
+fn role(name: &str) -> Role {
+    serde_json::from_value(name.into()).unwrap()
+}
+
 impl Person {
-    pub(crate) async fn new(client: Client) -> Self {
-        Self { user: client.ensure_profile().await.unwrap(), client }
+    pub(crate) async fn new(account: Account) -> Self {
+        Self { user: account.ensure_profile().await.unwrap(), account }
     }
 
     /// Sends a request once.
     pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        self.client.call(method, path, body.as_ref()).await.unwrap()
+        self.call(method, path, body.as_ref()).await.unwrap()
     }
     /// `GET`, once.
     pub async fn get(&self, path: &str) -> Answer {
@@ -52,28 +109,29 @@ impl Person {
 
     /// Makes a group, with the stack's defaults as its rules, and owns it.
     pub async fn make_group(&self, name: &str) -> Group {
-        self.send(Method::POST, "/groups", Some(&json!({ "name": name }))).await.unwrap()
+        self.create_group(name).await.unwrap()
     }
 
     /// Writes a reading and gives its identifier.
     pub async fn read_glucose(&self, taken_at: &str, mgdl: i64) -> String {
         let fields = json!({ "takenAt": taken_at, "mgdl": mgdl, "device": "sensor" });
-        let item: Item = self
-            .send(Method::POST, "/user/data", Some(&json!({ "type": "glucose", "fields": fields })))
-            .await
-            .unwrap();
-        item.id
+        self.create_item("glucose", &fields).await.unwrap().id
+    }
+
+    /// Invites an address into a group.
+    pub async fn invites(&self, group: &Group, address: &str, as_what: &str) -> Invitation {
+        self.invite(&group.id, &Invitee::email(address), role(as_what)).await.unwrap()
     }
 
     /// Has them join a group in a role.
     pub async fn join(&self, owner: &Self, group: &Group, role: &str) {
-        let invitation = owner.invite(&group.id, self.who(), role).await.unwrap();
-        self.accept(&invitation).await.unwrap();
+        let invitation = owner.invites(group, self.who(), role).await;
+        self.accept_invitation(&group.id, &invitation.id, &Acceptance::plain()).await.unwrap();
     }
 
     /// What a group shows them of readings: the values, in the order of time.
     pub async fn sees(&self, group: &Group) -> Vec<i64> {
-        let mut items = self.shared(&group.id, "glucose", 100).await.unwrap();
+        let mut items = self.group_items_of(&group.id, "glucose").limit(100).all().await.unwrap();
         items.sort_by(|a, b| a.id.cmp(&b.id));
         items.iter().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect()
     }
@@ -88,13 +146,10 @@ impl Person {
         let what = format!("`{}` shows {values:?}", group.name);
         until(&what, look).await;
     }
-}
 
-impl Person {
     /// Their own readings: the values, in the order of time.
     pub async fn sees_own(&self) -> Vec<i64> {
-        let mut items = self.items("glucose", None).await.unwrap();
-        items.sort_by(|a, b| a.id.cmp(&b.id));
+        let items = self.items_of("glucose").oldest_first().limit(500).all().await.unwrap();
         items.iter().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use glucose_study::client::Group;
+use freehold_client::Group;
 
 use crate::World;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use glucose_study::client::connections;
+use freehold_client::connections;
 use glucose_study::people::Place;
 use glucose_study::target::place;
 use provision::aws::Clients;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use freehold_client::{Client, SharedItem};
 use serde_json::Value;
 
-use crate::client::{Client, Item};
 use crate::load::{Subject, held};
 use crate::readings::{HIGH, TYPE, high};
 use crate::study::StudyError;
@@ -52,11 +52,11 @@ pub async fn wait(
     group: &str,
     subjects: &[Subject],
     bar: &Bar,
-) -> Result<Vec<Item>, StudyError> {
+) -> Result<Vec<SharedItem>, StudyError> {
     let expected = expected(subjects).len();
     let (mut most, mut since) = (0, Instant::now());
     loop {
-        let items = consumer.shared(group, TYPE, PAGE).await?;
+        let items = consumer.group_items_of(group, TYPE).limit(PAGE).all().await?;
         bar.set(items.len().min(expected));
         if items.len() >= expected {
             return Ok(items);
@@ -80,7 +80,7 @@ pub fn expected(subjects: &[Subject]) -> Seen {
 ///
 /// # Errors
 /// With what is wrong.
-pub fn exactly(items: &[Item], subjects: &[Subject]) -> Result<Seen, StudyError> {
+pub fn exactly(items: &[SharedItem], subjects: &[Subject]) -> Result<Seen, StudyError> {
     let drives: BTreeMap<&str, &str> = subjects.iter().map(|s| (s.drive.as_str(), s.id.as_str())).collect();
     let mut seen = Seen::new();
     for item in items {
@@ -103,12 +103,12 @@ pub fn exactly(items: &[Item], subjects: &[Subject]) -> Result<Seen, StudyError>
 }
 
 /// One copy: from a subject of the study, with the projected fields alone, and above the limit.
-fn one(item: &Item, drives: &BTreeMap<&str, &str>) -> Result<(String, String, i64), StudyError> {
+fn one(item: &SharedItem, drives: &BTreeMap<&str, &str>) -> Result<(String, String, i64), StudyError> {
     let names: Vec<&str> = item.fields.keys().map(String::as_str).collect();
     if BTreeSet::from_iter(names.iter().copied()) != BTreeSet::from(["takenAt", "mgdl"]) {
         return Err(wrong(item, &format!("it shows the fields {}", names.join(", "))));
     }
-    let subject = item.provider.as_deref().and_then(|drive| drives.get(drive));
+    let subject = drives.get(item.provider.as_str());
     let subject =
         subject.ok_or_else(|| wrong(item, "it is from nobody of the study; `--fresh` begins anew"))?;
     let taken_at = item.fields.get("takenAt").and_then(Value::as_str);
@@ -122,6 +122,6 @@ fn one(item: &Item, drives: &BTreeMap<&str, &str>) -> Result<(String, String, i6
     Ok(((*subject).to_owned(), taken_at.to_owned(), mgdl))
 }
 
-fn wrong(item: &Item, why: &str) -> StudyError {
+fn wrong(item: &SharedItem, why: &str) -> StudyError {
     StudyError::Copy { id: item.id.clone(), why: why.to_owned() }
 }

@@ -1,18 +1,18 @@
 //! Loads readings: in batches, several subjects at once, and no reading twice.
 //!
 //! Two things make it safe to run again and to be interrupted. It begins by asking what a subject's drive holds
-//! already, and sends the rest. And after a batch whose outcome is not known (no answer, or some items refused because
-//! the database was busy) it asks again about that stretch of time before it sends anything a second time. A request
-//! that was given up and is still carried out later can slip through; that is why everything is counted at the end.
+//! already, and sends the rest. The client repeats a batch under one idempotency key, which makes it once. And after a
+//! batch whose outcome is not known even so (no answer however often, or some items refused because the database was busy)
+//! it asks again about that stretch of time before it sends anything under another key. A request that was given up and is
+//! still carried out later can slip through; that is why everything is counted at the end.
 
 use std::collections::BTreeMap;
 
+use freehold_client::{Client, Error, MOST_ITEMS_OF_A_PAGE, MOST_OF_A_BATCH, Patience};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
-use crate::client::{BATCH, Client, ClientError, is_passing};
 use crate::readings::{Reading, TYPE};
-use crate::retry::pause;
 use crate::study::StudyError;
 use crate::talk::Bar;
 
@@ -64,7 +64,7 @@ async fn load_one(subject: &Subject, bar: &Bar) -> Result<Loaded, StudyError> {
         subject.readings.iter().filter(|reading| !held.contains_key(&reading.taken_at)).collect();
     let mut loaded = Loaded { found: subject.readings.len() - missing.len(), ..Loaded::default() };
     bar.add(loaded.found);
-    for batch in missing.chunks(BATCH) {
+    for batch in missing.chunks(MOST_OF_A_BATCH) {
         loaded.repeated += send(subject, batch).await?;
         loaded.sent += batch.len();
         bar.add(batch.len());
@@ -78,7 +78,7 @@ async fn send(subject: &Subject, batch: &[&Reading]) -> Result<usize, StudyError
     let mut attempt: u32 = 0;
     loop {
         if attempt > 0 {
-            tokio::time::sleep(pause(attempt)).await;
+            tokio::time::sleep(Patience::default().pause(attempt)).await;
             left = missing(&subject.client, &left).await?;
             if left.is_empty() {
                 break;
@@ -86,29 +86,23 @@ async fn send(subject: &Subject, batch: &[&Reading]) -> Result<usize, StudyError
         }
         attempt += 1;
         let items: Vec<Value> = left.iter().map(|reading| reading.item()).collect();
-        let outcome = subject.client.create_batch(&items).await;
-        let trouble = match outcome {
-            Ok(results) => match results.iter().find(|result| result.status != 201) {
+        let (status, passing) = match subject.client.create_items(&items).await {
+            Ok(results) => match results.iter().find(|result| !result.is_done()) {
                 None => break,
-                Some(refused) => refused.status,
+                Some(refused) => (refused.status, refused.is_passing()),
             },
-            Err(error) if error.is_passing() => error.status().unwrap_or(503),
+            Err(error) if error.is_passing() => (error.status().unwrap_or(503), true),
             Err(error) => return Err(error.into()),
         };
-        let passing = reqwest::StatusCode::from_u16(trouble).is_ok_and(is_passing);
         if !passing || attempt >= ATTEMPTS {
-            return Err(StudyError::Batch {
-                subject: subject.id.clone(),
-                status: trouble,
-                attempts: attempt,
-            });
+            return Err(StudyError::Batch { subject: subject.id.clone(), status, attempts: attempt });
         }
     }
     Ok(attempt.saturating_sub(1) as usize)
 }
 
 /// Those of a batch that its subject's drive does not hold.
-async fn missing<'r>(client: &Client, batch: &[&'r Reading]) -> Result<Vec<&'r Reading>, ClientError> {
+async fn missing<'r>(client: &Client, batch: &[&'r Reading]) -> Result<Vec<&'r Reading>, Error> {
     let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
     // The end is not included, so it is put a moment later: `…12Z` becomes `…12.001Z`.
     let end = format!("{}.001Z", last.taken_at.trim_end_matches('Z'));
@@ -120,12 +114,13 @@ async fn missing<'r>(client: &Client, batch: &[&'r Reading]) -> Result<Vec<&'r R
 ///
 /// # Errors
 /// Those of the API.
-pub async fn held(
-    client: &Client,
-    between: Option<(&str, &str)>,
-) -> Result<BTreeMap<String, usize>, ClientError> {
+pub async fn held(client: &Client, between: Option<(&str, &str)>) -> Result<BTreeMap<String, usize>, Error> {
+    let mut items = client.items_of(TYPE).limit(MOST_ITEMS_OF_A_PAGE);
+    if let Some((from, to)) = between {
+        items = items.from(from).to(to);
+    }
     let mut held = BTreeMap::new();
-    for item in client.items(TYPE, between).await? {
+    while let Some(item) = items.next().await? {
         let time = item.fields.get("takenAt").and_then(Value::as_str).unwrap_or_default();
         *held.entry(time.to_owned()).or_default() += 1;
     }

@@ -1,11 +1,13 @@
 //! The people of the study: they get an account, sign in, make their profile and join the group.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use provision::token::{App, Pool, SignIn, ensure_user};
+use freehold_client::{
+    Acceptance, Client, Error, Group, InvitationToMe, Invitee, Kept, Membership, Patience, Role, Token,
+};
+use provision::token::{App, Pool, SignIn, ensure_user, sign_in};
 
-use crate::client::{Client, ClientError, Group, Invitation, Membership};
-use crate::retry::pause;
 use crate::study::StudyError;
 
 /// The group's owner, as stack.yaml names them.
@@ -40,13 +42,62 @@ impl Place {
     ///
     /// # Errors
     /// If the pool refuses.
-    pub async fn person(&self, email: &str) -> Result<Client, StudyError> {
+    pub async fn person(&self, email: &str) -> Result<Person, StudyError> {
         let password = password()?;
         ensure_user(&self.cognito, self.pool, &self.pool_id, email, &password)
             .await
-            .map_err(|source| ClientError::SignIn { who: email.to_owned(), source })?;
-        let sign_in = SignIn { app: self.app.clone(), username: email.to_owned(), password };
-        Ok(Client::new(self.http.clone(), &self.api, sign_in)?)
+            .map_err(|source| StudyError::Account { who: email.to_owned(), source })?;
+        Ok(self.signed_in(SignIn { app: self.app.clone(), username: email.to_owned(), password })?)
+    }
+
+    /// Whoever signs in like this, with the first call.
+    ///
+    /// # Errors
+    /// If the API's address is none.
+    pub fn signed_in(&self, as_whom: SignIn) -> Result<Person, Error> {
+        let signing_in = as_whom.clone();
+        let tokens = Kept::new(move || {
+            let signing_in = signing_in.clone();
+            async move {
+                let tokens = sign_in(&signing_in).await?;
+                Ok(Token { access: tokens.access_token, lasts: Duration::from_secs(tokens.expires_in) })
+            }
+        });
+        Ok(Person {
+            client: Client::with_connections(self.http.clone(), &self.api, tokens)?,
+            sign_in: as_whom,
+        })
+    }
+}
+
+/// Somebody with an account: the API, as them.
+#[derive(Clone)]
+pub struct Person {
+    client: Client,
+    sign_in: SignIn,
+}
+
+impl Deref for Person {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Person {
+    /// Their address.
+    pub fn who(&self) -> &str {
+        &self.sign_in.username
+    }
+
+    /// How they sign in.
+    pub fn sign_in(&self) -> SignIn {
+        self.sign_in.clone()
+    }
+
+    /// The API, as them.
+    pub fn api(&self) -> Client {
+        self.client.clone()
     }
 }
 
@@ -64,22 +115,22 @@ const VISIBLE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Those of the API.
-pub async fn join(by: &Client, person: &Client, group: &Group, role: &str) -> Result<(), StudyError> {
-    let member = |m: &Membership| m.group == group.id && m.roles.iter().any(|r| r == role);
-    if person.memberships().await?.iter().any(member) {
+pub async fn join(by: &Client, person: &Person, group: &Group, role: Role) -> Result<(), StudyError> {
+    let member = |m: &Membership| m.group == group.id && m.roles.contains(&role);
+    if person.memberships().all().await?.iter().any(member) {
         return Ok(());
     }
     let invitation = match pending(person, &group.id, role).await? {
-        Some(invitation) => invitation,
-        // Not repeated by itself: it would be a second invitation. A run after this one finds the first.
-        None => by.invite(&group.id, person.who(), role).await?,
+        Some(invitation) => invitation.id,
+        // A run that was interrupted here has left an invitation, which the next one finds.
+        None => by.invite(&group.id, &Invitee::email(person.who()), role).await?.id,
     };
-    person.accept(&invitation).await?;
+    person.accept_invitation(&group.id, &invitation, &Acceptance::plain()).await?;
     Ok(())
 }
 
-async fn pending(person: &Client, group: &str, role: &str) -> Result<Option<Invitation>, ClientError> {
-    let all = person.invitations().await?;
+async fn pending(person: &Client, group: &str, role: Role) -> Result<Option<InvitationToMe>, Error> {
+    let all = person.invitations().all().await?;
     Ok(all.into_iter().find(|i| i.group == group && i.role == role))
 }
 
@@ -87,24 +138,24 @@ async fn pending(person: &Client, group: &str, role: &str) -> Result<Option<Invi
 ///
 /// # Errors
 /// If the lead neither owns it nor is invited to.
-pub async fn own(lead: &Client, name: &str) -> Result<Group, StudyError> {
-    let owns = |m: &&Membership| m.group_name == name && m.roles.iter().any(|role| role == "owner");
-    if let Some(membership) = lead.memberships().await?.iter().find(owns) {
+pub async fn own(lead: &Person, name: &str) -> Result<Group, StudyError> {
+    let owns = |m: &&Membership| m.group_name == name && m.roles.contains(&Role::Owner);
+    if let Some(membership) = lead.memberships().all().await?.iter().find(owns) {
         return Ok(lead.group(&membership.group).await?);
     }
     let begun = std::time::Instant::now();
     let mut attempt = 0;
     loop {
-        let all = lead.invitations().await?;
-        let wanted = |i: &&Invitation| i.group_name.as_deref() == Some(name) && i.role == "owner";
+        let all = lead.invitations().all().await?;
+        let wanted = |i: &&InvitationToMe| i.group_name == name && i.role == Role::Owner;
         if let Some(invitation) = all.iter().find(wanted) {
-            lead.accept(invitation).await?;
+            lead.accept_invitation(&invitation.group, &invitation.id, &Acceptance::plain()).await?;
             return Ok(lead.group(&invitation.group).await?);
         }
         if begun.elapsed() > VISIBLE {
             return Err(StudyError::NotInvited { group: name.to_owned(), who: lead.who().to_owned() });
         }
         attempt += 1;
-        tokio::time::sleep(pause(attempt)).await;
+        tokio::time::sleep(Patience::default().pause(attempt)).await;
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use freehold_client::{Client, Group, Role};
 use futures::{StreamExt, TryStreamExt};
+use provision::token::TokenError;
 
-use crate::client::{Client, ClientError, Group};
 use crate::load::{Subject, load};
 use crate::people::{CONSUMER, LEAD, Place, join, own, subject_address};
 use crate::readings::{self, Reading, ReadingsError};
@@ -43,7 +44,15 @@ pub enum StudyError {
     Readings(#[from] ReadingsError),
     /// The API refused, or is not there.
     #[error(transparent)]
-    Api(#[from] ClientError),
+    Api(#[from] freehold_client::Error),
+    /// Somebody gets no account.
+    #[error("cannot make an account for `{who}`: {source}")]
+    Account {
+        /// Who.
+        who: String,
+        /// Why.
+        source: TokenError,
+    },
     /// The stack could not be deployed.
     #[error("{0}")]
     Stack(String),
@@ -126,7 +135,7 @@ pub async fn run(place: &Place, size: Size, talk: Talk) -> Result<Findings, Stud
     let subjects = enrol(place, &lead, &group, file, talk).await?;
     let consumer = place.person(CONSUMER).await?;
     consumer.ensure_profile().await?;
-    join(&lead, &consumer, &group, "consumer").await?;
+    join(&lead, &consumer, &group, Role::Consumer).await?;
 
     let total: usize = subjects.iter().map(|subject| subject.readings.len()).sum();
     let bar = talk.bar("loading readings", total);
@@ -176,9 +185,9 @@ async fn enrol(
         async move {
             let client = place.person(&subject_address(&id)).await?;
             let user = client.ensure_profile().await?;
-            join(lead, &client, group, "provider").await?;
+            join(lead, &client, group, Role::Provider).await?;
             bar.add(1);
-            Ok::<_, StudyError>(Subject { id, drive: user.drive, client, readings })
+            Ok::<_, StudyError>(Subject { id, drive: user.drive, client: client.api(), readings })
         }
     });
     let subjects = futures::stream::iter(ready).buffer_unordered(ENROL_AT_ONCE).try_collect().await?;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use freehold_client::connections;
 use provision::event::{Event, Sink};
 use provision::resource::Outputs;
 use provision::session::{self, Approval, Options, Session};
 use provision::token::{App, Pool};
 
-use crate::client::connections;
 use crate::people::Place;
 use crate::study::StudyError;
 use crate::talk::Talk;

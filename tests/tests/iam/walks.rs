@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::GroupId;
-use glucose_study::client::Group;
-use journeys::{Person, Row, World, until};
+use freehold_client::Group;
+use glucose_study::people::Person as Account;
+use journeys::{Person, Raw as _, Row, World, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::clock::now;
@@ -98,7 +99,7 @@ impl Walk<'_> {
         }
         // What failed comes again only after a long while; a new group has nothing open.
         self.new_group().await;
-        for item in self.provider.items("glucose", None).await.unwrap() {
+        for item in self.provider.items_of("glucose").all().await.unwrap() {
             self.provider.delete(&format!("/user/data/{}", item.id)).await;
         }
         let item = self.reading(900).await.unwrap();
@@ -131,7 +132,7 @@ impl Walk<'_> {
     /// Waits until the reader sees as many readings of a value. The walk's patience ends it.
     async fn shows(&self, mgdl: i64, times: usize) {
         loop {
-            let seen = self.reader.shared(&self.group.id, "glucose", 100).await.unwrap_or_default();
+            let seen = self.reader.group_items_of(&self.group.id, "glucose").all().await.unwrap_or_default();
             if seen.iter().filter(|item| item.fields["mgdl"] == mgdl).count() == times {
                 return;
             }
@@ -232,7 +233,7 @@ impl Walk<'_> {
         self.comes_to(|| self.open_jobs(&group), |open| open == 0).await;
         self.comes_to(|| self.roster(&group), |rows| rows == 0).await;
         self.hand_over().await;
-        for item in self.provider.items("glucose", None).await.map_err(|error| error.to_string())? {
+        for item in self.provider.items_of("glucose").all().await.map_err(|error| error.to_string())? {
             step(&self.provider, "DELETE", &format!("/user/data/{}", item.id), Value::Null).await?;
         }
         self.erase().await?;
@@ -423,7 +424,7 @@ async fn refused(world: &World, function: &str, since: i64) -> Why {
 }
 
 /// Somebody who may have no profile yet.
-struct Asker<'c>(&'c glucose_study::client::Client);
+struct Asker<'c>(&'c Account);
 
 impl Asker<'_> {
     async fn step(&self, method: &str, path: &str, body: Value) -> Result<Value, Why> {

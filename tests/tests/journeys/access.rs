@@ -1,8 +1,7 @@
 //! Who may call what. Every refusal is asked of every route it concerns.
 
 use domain::routes::{ROUTES, Route, Scope};
-use glucose_study::client::Client;
-use journeys::{Person, World};
+use journeys::{Person, Raw as _, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,7 +63,7 @@ async fn no_route_answers_a_token_that_lacks_its_scope() {
     for lacking in Scope::ALL {
         let mut sign_in = person.sign_in();
         sign_in.app.scopes.retain(|scope| *scope != lacking.full());
-        let limited = Client::new(world.place.http.clone(), &world.place.api, sign_in).unwrap();
+        let limited = world.place.signed_in(sign_in).unwrap();
         let token = limited.token().await.unwrap();
         for route in ROUTES.iter().filter(|route| route.scope == Some(lacking)) {
             let answer = person
@@ -127,7 +126,7 @@ async fn a_stranger_learns_of_a_group_not_even_that_it_exists() {
     let world = World::shared("strangers").await;
     let (owner, stranger) = (world.person("owner").await, world.person("stranger").await);
     let group = owner.make_group("private").await;
-    let invitation = owner.invite(&group.id, "friend@example.org", "provider").await.unwrap();
+    let invitation = owner.invites(&group, "friend@example.org", "provider").await;
     for real in group_calls(&group.id, &invitation.id, &owner.user.id) {
         assert_eq!(call(&stranger, &real).await, 404, "{real:?}");
     }
@@ -143,7 +142,7 @@ async fn a_role_opens_what_is_its_own_and_no_more() {
     let world = World::shared("roles").await;
     let owner = world.person("owner").await;
     let group = owner.make_group("roles").await;
-    let invitation = owner.invite(&group.id, "friend@example.org", "provider").await.unwrap();
+    let invitation = owner.invites(&group, "friend@example.org", "provider").await;
     let reads = ["/data", "/data/types/glucose"];
     for role in ["provider", "consumer"] {
         let person = world.person(role).await;
@@ -194,13 +193,13 @@ async fn an_invitation_is_for_whom_it_names_and_counts_once() {
     let (owner, friend, thief) =
         (world.person("owner").await, world.person("friend").await, world.person("thief").await);
     let group = owner.make_group("friends").await;
-    let invitation = owner.invite(&group.id, &friend.who().to_uppercase(), "consumer").await.unwrap();
+    let invitation = owner.invites(&group, &friend.who().to_uppercase(), "consumer").await;
     let at = |what: &str| format!("/groups/{}/invitations/{}/{what}", group.id, invitation.id);
     for what in ["accept", "decline"] {
         assert_eq!(thief.post(&at(what), json!({})).await.status, 404);
     }
-    assert!(thief.invitations().await.unwrap().is_empty());
-    assert_eq!(friend.invitations().await.unwrap().len(), 1);
+    assert!(thief.invitations().all().await.unwrap().is_empty());
+    assert_eq!(friend.invitations().all().await.unwrap().len(), 1);
     for _ in 0..2 {
         assert_eq!(
             friend.post(&at("accept"), json!({})).await.status,
@@ -209,11 +208,11 @@ async fn an_invitation_is_for_whom_it_names_and_counts_once() {
         );
     }
     assert_eq!(friend.post(&at("decline"), json!({})).await.status, 409);
-    assert!(friend.invitations().await.unwrap().is_empty());
+    assert!(friend.invitations().all().await.unwrap().is_empty());
     assert_eq!(friend.post(&format!("/groups/{}/leave", group.id), json!({})).await.status, 204);
     let again = friend.post(&at("accept"), json!({})).await;
     assert_eq!(again.status, 409, "an invitation does not let anybody back in: {again:?}");
-    let second = owner.invite(&group.id, friend.who(), "provider").await.unwrap();
+    let second = owner.invites(&group, friend.who(), "provider").await;
     let path = format!("/groups/{}/invitations/{}", group.id, second.id);
     assert_eq!(friend.post(&format!("{path}/decline"), json!({})).await.status, 204);
     let answer = friend.post(&format!("{path}/accept"), json!({})).await;

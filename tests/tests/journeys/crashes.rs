@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use freehold_client::Patience;
 use futures::future::join_all;
-use glucose_study::retry::pause;
 use glucose_study::study::{Size, run};
 use glucose_study::talk::Talk;
-use journeys::{Emulator, Person, World, leftovers, processes, stack_yaml, until};
+use journeys::{Emulator, Person, Raw as _, World, leftovers, processes, stack_yaml, until};
 use provision::event::{Collected, Event};
 use provision::{Approval, Options, Target};
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn write(person: &Person, acknowledged: &Mutex<BTreeSet<i64>>, enough: usi
         let item = json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": mgdl}});
         match person.call(reqwest::Method::POST, "/user/data", Some(&item)).await {
             Ok(answer) if answer.status == 201 => drop(acknowledged.lock().unwrap().insert(mgdl)),
-            _ => tokio::time::sleep(pause(1)).await,
+            _ => tokio::time::sleep(Patience::default().pause(1)).await,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use domain::routes::{Match, ROUTES, find};
-use glucose_study::client::Client;
-use journeys::{Person, World, until};
+use freehold_client::Client;
+use journeys::{Person, Raw as _, World, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn every_route_does_its_work() {
     assert_eq!(walk.step(&provider, "GET", &at("/contract"), none(), 200).await["contract"], narrow);
 
     items(&walk, &provider).await;
-    let shared = glucose_study::client::Group { id: group_id.to_owned(), name: "walk".to_owned() };
+    let shared = owner.group(group_id).await.unwrap();
     reader.comes_to_see(&shared, &[210, 220]).await;
     let all = walk.step(&reader, "GET", &at("/data"), none(), 200).await;
     let of_type = walk.step(&reader, "GET", &at("/data/types/glucose"), none(), 200).await;
@@ -164,8 +164,9 @@ async fn items(walk: &Walk, person: &Person) {
     let second = reading("2024-01-01T09:00:00Z", 220);
     let batch =
         json!({"items": [second, reading("2024-01-01T10:00:00Z", 5000), {"type": "pulse", "fields": {}}]});
-    let results: Value = person.make("/user/data/batch", &batch, "walk").await.unwrap();
-    let again: Value = person.make("/user/data/batch", &batch, "walk").await.unwrap();
+    let make = || person.request(Method::POST, "/user/data/batch").key("walk").json(&batch).read::<Value>();
+    let results = make().await.unwrap();
+    let again = make().await.unwrap();
     assert_eq!(again["results"][0], results["results"][0], "made once");
     let statuses: Vec<_> =
         results["results"].as_array().unwrap().iter().map(|result| &result["status"]).collect();

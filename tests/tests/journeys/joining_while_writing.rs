@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use glucose_study::client::Group;
+use freehold_client::Group;
 use journeys::{Person, Row, World, processes, text, until, until_within};
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ impl<'w> Scene<'w> {
             (world.person("owner").await, world.person("provider").await, world.person("reader").await);
         let past: Vec<Value> = (0..items()).map(reading).collect();
         for batch in past.chunks(100) {
-            let results = provider.create_batch(batch).await.unwrap();
+            let results = provider.create_items(batch).await.unwrap();
             assert!(results.iter().all(|result| result.status == 201), "{results:?}");
         }
         Self { world, owner, provider, reader, written: Cell::new(0), done: Cell::new(false) }
@@ -99,7 +99,7 @@ impl<'w> Scene<'w> {
 
     /// Joins, while writing, until everything has settled; meanwhile something may happen to them.
     async fn joins(&self, group: &Group, meanwhile: impl Future<Output = ()>) {
-        let past = self.provider.items("glucose", None).await.unwrap();
+        let past = self.provider.items_of("glucose").limit(500).all().await.unwrap();
         let past: Vec<String> = past.into_iter().map(|item| item.id).collect();
         let before = self.written.get();
         self.done.set(false);

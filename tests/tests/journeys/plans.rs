@@ -175,7 +175,7 @@ async fn a_group_or_a_data_type_that_vanishes_is_kept_until_the_file_names_it() 
     let renamed = text.replace("  clinic:\n", "  ward:\n    renamedFrom: clinic\n");
     std::fs::write(&world.file, renamed).unwrap();
     world.apply().await;
-    let mine = lead.memberships().await.unwrap();
+    let mine = lead.memberships().all().await.unwrap();
     assert_eq!(mine.iter().map(|one| one.group_name.as_str()).collect::<Vec<_>>(), ["ward"], "its owner is");
     assert_eq!(world.apply().await.1, 0);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::rules::compare::Verdict;
-use glucose_study::client::Group;
+use freehold_client::Group;
 use journeys::{Emulator, World, leftovers, stack_yaml, text};
 use provision::error::{Error, Exit};
 use provision::plan::{Known, Sharing};

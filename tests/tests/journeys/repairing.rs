@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use glucose_study::client::Group;
+use freehold_client::Group;
 use journeys::{Person, Row, World, text, until};
 use provision::session::{Session, reconcile};
 use serde_json::Value;
@@ -72,7 +72,7 @@ async fn copies_that_were_deleted_added_or_altered_by_hand_and_those_of_members_
     delete(&world, rows[0]).await;
     put(&world, altered(rows[1], 999)).await;
     put(&world, former).await;
-    let unshared = provider.items("glucose", None).await.unwrap();
+    let unshared = provider.items_of("glucose").all().await.unwrap();
     let unshared = unshared.iter().find(|item| item.fields["mgdl"] == 90).unwrap().id.clone();
     let sk = AttributeValue::S(format!("{unshared}#{}", provider.user.drive));
     let added = altered(rows[2], 500).into_iter().chain([("sk".to_owned(), sk)]).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::id::Name;
 use domain::rules::compare::Verdict;
 use domain::time::Timestamp;
-use glucose_study::client::{Client, Group};
+use freehold_client::{Client, Group, SharedItem};
 use glucose_study::people::{CONSUMER, LEAD, own};
 use glucose_study::readings::{Reading, file, read};
 use glucose_study::study::{GROUP, Size, run};
@@ -16,7 +16,6 @@ use provision::event::{Collected, Event, JobState};
 use provision::plan::{Known, Sharing};
 use provision::session::{Followed, Session, data_plane, follow};
 use provision::{Approval, Error, Exit, Options, apply};
-use serde_json::Value;
 
 const SMALL: Size = Size { subjects: Some(2), readings: Some(350), at_once: 2 };
 
@@ -41,7 +40,7 @@ impl Study {
         let world = World::with(Emulator::shared().await, name, &yaml).await;
         run(&world.place, SMALL, Talk::silent()).await.unwrap();
         let group = own(&world.place.person(LEAD).await.unwrap(), GROUP).await.unwrap();
-        let consumer = world.place.person(CONSUMER).await.unwrap();
+        let consumer = world.place.person(CONSUMER).await.unwrap().api();
         let subjects = read(&file()).unwrap();
         let readings = subjects.values().take(2).flat_map(|readings| readings[..350].to_vec()).collect();
         Self { world, group, consumer, readings }
@@ -67,10 +66,9 @@ impl Study {
 
     /// What the consumer sees: the values and times.
     async fn seen(&self) -> BTreeSet<(String, i64)> {
-        let items: Vec<Value> =
-            self.consumer.read_all(&format!("/groups/{}/data", self.group.id), &[], 100).await.unwrap();
-        let field = |item: &Value| {
-            let fields = &item["fields"];
+        let items = self.consumer.group_items(&self.group.id).limit(100).all().await.unwrap();
+        let field = |item: &SharedItem| {
+            let fields = &item.fields;
             (fields["takenAt"].as_str().unwrap().to_owned(), fields["mgdl"].as_i64().unwrap())
         };
         items.iter().map(field).collect()

@@ -1,5 +1,6 @@
 //! What a group comes to see: what is written after a join and before it, what changes, and who joins again.
 
+use freehold_client::{Fields, NewItem};
 use journeys::World;
 use serde_json::json;
 
@@ -32,16 +33,17 @@ async fn a_consumer_sees_the_projected_fields_and_whose_they_are_and_nothing_els
     provider.join(&owner, &group, "provider").await;
     reader.join(&owner, &group, "consumer").await;
     let note = json!({"takenAt": TIMES[0], "mgdl": 200, "device": "sensor", "note": "after the party"});
-    let answer = provider.post("/user/data", json!({"type": "glucose", "fields": note})).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
+    provider.create_item("glucose", &note).await.unwrap();
     reader.comes_to_see(&group, &[200]).await;
-    for path in ["data", "data/types/glucose"] {
-        let answer = reader.get(&format!("/groups/{}/{path}", group.id)).await;
-        let item = &answer.body["items"][0];
-        assert_eq!(item["fields"], json!({"takenAt": TIMES[0], "mgdl": 200}), "{answer:?}");
-        assert_eq!(item["provider"], provider.user.drive.as_str());
-        assert!(!answer.body.to_string().contains("party"), "{answer:?}");
+    for list in [reader.group_items(&group.id), reader.group_items_of(&group.id, "glucose")] {
+        let items = list.all().await.unwrap();
+        let [item] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(json!(item.fields), json!({"takenAt": TIMES[0], "mgdl": 200}));
+        assert_eq!(item.provider, provider.user.drive);
     }
+    // Nor does anything else of the answer say what is not shown.
+    let answer = reader.get(&format!("/groups/{}/data", group.id)).await;
+    assert!(!answer.body.to_string().contains("party"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -55,8 +57,7 @@ async fn an_update_that_comes_to_match_appears_and_a_newer_version_replaces_the_
     let id = provider.read_glucose(TIMES[0], 100).await;
     assert!(reader.sees(&group).await.is_empty());
     for mgdl in [190, 220] {
-        let answer = provider.patch(&format!("/user/data/{id}"), json!({"fields": {"mgdl": mgdl}})).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        provider.update_item(&id, &json!({ "mgdl": mgdl }), None).await.unwrap();
         reader.comes_to_see(&group, &[mgdl]).await;
     }
 }
@@ -71,25 +72,28 @@ async fn pages_lead_through_everything_once_and_in_order() {
     reader.join(&owner, &group, "consumer").await;
     let reading = |minute: i64| {
         let time = format!("2024-01-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
-        json!({"type": "glucose", "fields": {"takenAt": time, "mgdl": 200 + minute}})
+        NewItem::new("glucose", &json!({"takenAt": time, "mgdl": 200 + minute})).unwrap()
     };
     let items: Vec<_> = (0..95).map(reading).collect();
-    let results = provider.create_batch(&items).await.unwrap();
+    let results = provider.create_items(&items).await.unwrap();
     assert!(results.iter().all(|result| result.status == 201), "{results:?}");
     let values: Vec<i64> = (200..295).collect();
     reader.comes_to_see(&group, &values).await;
-    for (path, who) in
-        [(format!("/groups/{}/data/types/glucose", group.id), &reader), ("/user/data".to_owned(), &provider)]
-    {
-        let newest_first: Vec<glucose_study::client::Item> = who.read_all(&path, &[], 10).await.unwrap();
-        let seen: Vec<i64> =
-            newest_first.iter().rev().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect();
-        assert_eq!(seen, values, "{path}");
-        let hour = [("from", "2024-01-01T00:10:00Z"), ("to", "2024-01-01T00:20:00Z"), ("order", "asc")];
-        let some: Vec<glucose_study::client::Item> = who.read_all(&path, &hour, 3).await.unwrap();
-        let seen: Vec<i64> = some.iter().map(|item| item.fields["mgdl"].as_i64().unwrap()).collect();
-        assert_eq!(seen, (210..220).collect::<Vec<_>>(), "{path}: from is included, to is not");
-    }
+    let value = |fields: &Fields| fields["mgdl"].as_i64().unwrap();
+    let (from, to) = ("2024-01-01T00:10:00Z", "2024-01-01T00:20:00Z");
+    let hour: Vec<i64> = (210..220).collect();
+
+    let shared = || reader.group_items_of(&group.id, "glucose");
+    let newest_first = shared().limit(10).all().await.unwrap();
+    assert_eq!(newest_first.iter().rev().map(|item| value(&item.fields)).collect::<Vec<_>>(), values);
+    let some = shared().from(from).to(to).oldest_first().limit(3).all().await.unwrap();
+    let seen: Vec<i64> = some.iter().map(|item| value(&item.fields)).collect();
+    assert_eq!(seen, hour, "from is included, to is not");
+
+    let newest_first = provider.items().limit(10).all().await.unwrap();
+    assert_eq!(newest_first.iter().rev().map(|item| value(&item.fields)).collect::<Vec<_>>(), values);
+    let some = provider.items().from(from).to(to).oldest_first().limit(3).all().await.unwrap();
+    assert_eq!(some.iter().map(|item| value(&item.fields)).collect::<Vec<_>>(), hour);
 }
 
 #[tokio::test]
@@ -102,7 +106,7 @@ async fn who_left_and_joins_again_shares_everything_again() {
     provider.join(&owner, &group, "provider").await;
     provider.read_glucose(TIMES[0], 200).await;
     reader.comes_to_see(&group, &[200]).await;
-    assert_eq!(provider.post(&format!("/groups/{}/leave", group.id), json!({})).await.status, 204);
+    provider.leave_group(&group.id, None).await.unwrap();
     assert!(reader.sees(&group).await.is_empty());
     provider.read_glucose(TIMES[1], 300).await;
     provider.join(&owner, &group, "provider").await;

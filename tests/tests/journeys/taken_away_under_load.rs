@@ -1,8 +1,8 @@
 //! Narrowing is synchronous, also while everybody writes and lists: what somebody takes away is in no list that began
 //! after their call was answered. `FREEHOLD_ROUNDS` says how often each is tried; `.ci/leaves` tries 200 times.
 
+use freehold_client::Group;
 use futures::future::join3;
-use glucose_study::client::Group;
 use journeys::{Person, World};
 use serde_json::{Value, json};
 

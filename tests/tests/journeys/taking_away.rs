@@ -1,7 +1,7 @@
 //! Narrowing is synchronous: what somebody takes away is gone when their call returns, and really gone soon after.
 
-use glucose_study::client::Group;
-use journeys::{Person, World, until};
+use freehold_client::Group;
+use journeys::{Person, World, until, with_query};
 use serde_json::json;
 
 const TIMES: [&str; 3] = ["2024-01-01T08:00:00Z", "2024-01-01T09:00:00Z", "2024-01-01T10:00:00Z"];
@@ -135,8 +135,7 @@ async fn a_cursor_from_before_a_leave_does_not_lead_past_it() {
     let page = reader.get(&format!("{path}?limit=1")).await;
     let cursor = page.body["next"].as_str().unwrap_or_else(|| panic!("{page:?}")).to_owned();
     assert_eq!(provider.post(&format!("/groups/{}/leave", group.id), json!({})).await.status, 204);
-    let answer =
-        reader.get(&glucose_study::client::with_query(&path, &[("limit", "1"), ("cursor", &cursor)])).await;
+    let answer = reader.get(&with_query(&path, &[("limit", "1"), ("cursor", &cursor)])).await;
     // Refused, or an empty page: what left is never shown.
     assert!(answer.status == 400 || answer.body["items"] == json!([]), "{answer:?}");
     let forged = reader.get(&format!("{path}?cursor=AAAA{cursor}")).await;

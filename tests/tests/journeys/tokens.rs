@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use aws_sdk_lambda::primitives::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use journeys::{Person, World};
+use journeys::{Person, Raw as _, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 

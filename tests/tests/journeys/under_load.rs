@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use freehold_client::{Answer, Group};
 use futures::future::join;
-use glucose_study::client::{Answer, Group, with_query};
-use journeys::{Person, until};
+use journeys::{Person, until, with_query};
 use serde_json::{Value, json};
 
 /// The ways in which a group is listed, side by side: everything in large pages; and in small ones what is older than

@@ -16,7 +16,7 @@ const CHANGED: usize = 3;
 impl Walk<'_> {
     /// A group whose copies are all as they should be, and its rows.
     async fn sound(&mut self) -> Result<BTreeMap<String, Row>, Why> {
-        if self.provider.items("glucose", None).await.map_err(|error| error.to_string())?.len() < SHARED {
+        if self.provider.items_of("glucose").all().await.map_err(|error| error.to_string())?.len() < SHARED {
             for at in 0..SHARED {
                 let id = self.reading(300).await?;
                 if at >= SHARED - CHANGED {
