@@ -58,9 +58,11 @@ pub(super) fn group_json(group: &GroupRow, rules: &RuleSet, roster: &Roster, rol
 
 /// A group's name as it is kept.
 pub(super) fn group_name(sent: &str) -> Result<&str, Problem> {
+    // As it was sent: trimming would take away what the description does not allow.
+    let odd = sent.chars().count() > LONGEST_NAME || sent.chars().any(char::is_control);
     let name = sent.trim();
-    let length = name.chars().count();
-    if length == 0 || length > LONGEST_NAME || name.chars().any(char::is_control) {
+    // A byte order mark is no white space in Rust, and is in patterns.
+    if odd || name.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
         let message = format!("must have from 1 to {LONGEST_NAME} characters, and none that cannot be seen");
         return Err(Problem::invalid([Mistake::at("name", message)]));
     }

@@ -71,3 +71,14 @@ async fn a_group_is_deleted_even_while_the_queue_is_out_of_reach() {
     let jobs = world.store.jobs(&domain::id::GroupId::parse(&group).unwrap()).await.unwrap();
     assert_eq!(jobs.len(), 1, "the job waits in the directory");
 }
+
+#[tokio::test]
+async fn a_name_is_trimmed_of_spaces_and_refused_if_it_cannot_be_seen() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let made = ann.post("/groups", json!({"name": "  Diabetes clinic "})).await.expect(201);
+    assert_eq!(made["name"], "Diabetes clinic");
+    for name in ["", "  ", "\u{feff}", "clinic\u{b}", "\tclinic", "cli\nnic", &"x".repeat(101)] {
+        ann.post("/groups", json!({"name": name})).await.problem(422, "invalid");
+    }
+}
