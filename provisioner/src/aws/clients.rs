@@ -223,8 +223,11 @@ fn network() -> SharedHttpClient {
     })
 }
 
+/// Twice as many attempts as for a single request of somebody who waits: an apply makes hundreds of calls, beside whatever
+/// else the account is asked, and one of them that is out of luck five times in a row would end it. They come sooner
+/// than the SDK's own up to 20 seconds, so that AWS that cannot be reached is told of within the operation's time.
 fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(5)
+    RetryConfig::standard().with_max_attempts(10).with_max_backoff(Duration::from_secs(5))
 }
 
 fn timeouts(timeouts: Timeouts) -> TimeoutConfig {
