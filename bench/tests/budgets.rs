@@ -23,7 +23,7 @@ async fn a_page_costs_the_same_whoever_provides_and_however_much_there_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joining_and_leaving_grow_no_faster_than_the_past() {
-    let report = join::run(&[400, 4_000]).await.unwrap();
+    let report = join::run(&[100, 400, 1_000, 4_000]).await.unwrap();
     assert_eq!(missed(&report, |_| false), Vec::<String>::new());
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::BehaviorVersion;
 use aws_sdk_sqs::config::retry::RetryConfig;
+use domain::id::{GroupId, JobId};
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use store::AwsEnvironment;
-use store::directory::Job;
+use store::directory::{Job, JobKind};
 
 /// Seconds that a queue can hold a message back.
 const LONGEST_PAUSE: i32 = 900;
@@ -53,9 +54,33 @@ impl SqsJobs {
     }
 }
 
+/// Where a job is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The job.
+    pub job: JobId,
+    /// Its group.
+    pub group: GroupId,
+    /// The revision of the group's rules that the job asks for, so that they can be read along with it. A hint: a message
+    /// without it costs a request more and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<u32>,
+}
+
+impl Message {
+    /// That of a job.
+    pub fn of(job: &Job) -> Self {
+        let rules = match &job.kind {
+            JobKind::Purge(departure) => Some(departure.rule_revision),
+            _ => None,
+        };
+        Self { job: job.id.clone(), group: job.group.clone(), rules }
+    }
+}
+
 /// The text of a job's message.
 pub fn message(job: &Job) -> String {
-    json!({ "job": job.id.as_str(), "group": job.group.as_str() }).to_string()
+    serde_json::to_string(&Message::of(job)).unwrap_or_default()
 }
 
 impl Jobs for SqsJobs {

@@ -155,7 +155,8 @@ impl Window {
             count += u64::try_from(answer.count).unwrap_or_default();
             start = answer.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
-                return Ok(Some(count));
+                // The bounds are inclusive: what is at the position itself was on the page before.
+                return Ok(Some(count.saturating_sub(u64::from(self.after.is_some()))));
             }
         }
         Ok(None)

@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::error::{Result, StoreError, sdk};
+use crate::error::{Result, StoreError};
 use crate::keys;
 
 /// A finished purge.
@@ -30,7 +30,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> Row {
         attr::row(
             &keys::receipt(&self.drive, &self.job),
             [
@@ -69,18 +69,6 @@ pub fn position(job: &JobId) -> String {
 }
 
 impl Store {
-    /// Writes a receipt; the first one of a job stays.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn put_receipt(&self, receipt: &Receipt) -> Result<()> {
-        let put = self.client.put_item().table_name(&self.tables.directory).set_item(Some(receipt.row()));
-        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(sdk) {
-            Ok(_) | Err(StoreError::Condition) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// A page of a drive's receipts.
     ///
     /// # Errors

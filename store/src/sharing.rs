@@ -193,6 +193,16 @@ impl Store {
         self.compiled(&row.ok_or(NO_REVISION)?, key, document)
     }
 
+    /// Whether asking for this revision of a group's rules costs no request.
+    pub(crate) fn remembers_rules(&self, group: &GroupId, revision: u32) -> bool {
+        self.rules.get(&(group.clone(), revision)).is_some()
+    }
+
+    /// Remembers what a revision's row says. Rules that cannot be used are told of by whoever asks for them.
+    pub(crate) fn remember_rules(&self, row: &Row, group: &GroupId, revision: u32, document: &Document) {
+        let _ = self.compiled(row, (group.clone(), revision), document);
+    }
+
     /// Compiles the rules of a row, and remembers them.
     fn compiled(&self, row: &Row, key: (GroupId, u32), document: &Document) -> Result<Arc<CompiledRules>> {
         let mut set = rules_in(row)?;

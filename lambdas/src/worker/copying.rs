@@ -11,9 +11,9 @@ use domain::time::Timestamp;
 use store::StoreError;
 use store::clock::now;
 use store::directory::{GroupRow, Job};
-use store::page::{Direction, Page, Window};
+use store::page::{Direction, Window};
 
-use super::walk::{PAGE, advance, next_type};
+use super::walk::Windows;
 use super::{Step, Worker};
 
 /// A membership that still is what a job is about, with the rules of now.
@@ -29,29 +29,20 @@ impl Worker {
         &self,
         job: &mut Job,
         (drive, epoch): (&DriveId, u64),
+        rules: Option<u32>,
         deadline: Instant,
     ) -> Result<Step, StoreError> {
-        let Some(Standing { membership, book, .. }) = self.standing(job, drive, epoch).await? else {
+        let Some(Standing { membership, book, .. }) = self.standing(job, drive, epoch, rules).await? else {
             return Ok(Step::Finished);
         };
-        let allowed = |data_type: &&DataType| {
-            book.rules.covers(&data_type.name) && membership.terms.contract.covers(&data_type.name)
-        };
-        let types: Vec<&DataType> = self.document.data_types.values().filter(allowed).collect();
-        let to = membership.terms.contract.written().to;
-        let window = |data_type: &DataType, after| {
-            let from = book.rules.reaches_back_to(&data_type.name, &membership.terms);
-            Window { from, to, limit: PAGE, direction: Direction::Asc, after }
-        };
-        self.estimate(job, drive, &types, |data_type| window(data_type, None)).await?;
-        let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
-            return Ok(Step::Finished);
-        };
-        let window = window(data_type, after);
-        let page = self.store.stretch_of_items(drive, data_type, &window, &self.document, now()).await?;
+        let contract = &membership.terms.contract;
+        let allowed =
+            |data_type: &&DataType| book.rules.covers(&data_type.name) && contract.covers(&data_type.name);
+        let windows = self.windows(allowed, |data_type| {
+            (book.rules.reaches_back_to(&data_type.name, &membership.terms), contract.written().to)
+        });
         let each = |item: &Item| decide(&Change::Present(item), &membership, &book);
-        let next = self.write(job, page, deadline, each).await?;
-        Ok(advance(job, &types, data_type, next))
+        self.copy(job, drive, &windows, deadline, each).await
     }
 
     /// Brings the copies of a page of items after a change of terms.
@@ -60,9 +51,11 @@ impl Worker {
         job: &mut Job,
         (drive, epoch): (&DriveId, u64),
         (rules_from, contracts): (u32, &[Contract]),
+        rules: Option<u32>,
         deadline: Instant,
     ) -> Result<Step, StoreError> {
-        let Some(Standing { group, membership, book }) = self.standing(job, drive, epoch).await? else {
+        let Some(Standing { group, membership, book }) = self.standing(job, drive, epoch, rules).await?
+        else {
             return Ok(Step::Finished);
         };
         let former = self.store.former_terms(&group, &membership, rules_from, contracts, &self.document);
@@ -70,44 +63,38 @@ impl Worker {
         let touched = |data_type: &&DataType| {
             book.rules.covers(&data_type.name) || former.iter().any(|f| f.rules.covers(&data_type.name))
         };
-        let types: Vec<&DataType> = self.document.data_types.values().filter(touched).collect();
-        let window = |data_type: &DataType, after| {
-            let from = reach(data_type, &membership, &book, &former);
-            Window { from, to: None, limit: PAGE, direction: Direction::Asc, after }
-        };
-        self.estimate(job, drive, &types, |data_type| window(data_type, None)).await?;
-        let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) else {
-            return Ok(Step::Finished);
-        };
-        let window = window(data_type, after);
-        let page = self.store.stretch_of_items(drive, data_type, &window, &self.document, now()).await?;
-        let each = |item: &Item| revise(item, &membership, &book, &former);
-        let next = self.write(job, page, deadline, each).await?;
-        Ok(advance(job, &types, data_type, next))
+        let windows =
+            self.windows(touched, |data_type| (reach(data_type, &membership, &book, &former), None));
+        self.copy(job, drive, &windows, deadline, |item| revise(item, &membership, &book, &former)).await
     }
 
-    /// Counts once, at the beginning, how many items a job will look at, for those who watch it.
-    pub(super) async fn estimate(
+    /// The windows of the types that a job is about, each from its first to its last time.
+    pub(super) fn windows(
         &self,
-        job: &mut Job,
-        drive: &DriveId,
-        types: &[&DataType],
-        window: impl Fn(&DataType) -> Window,
-    ) -> Result<(), StoreError> {
-        if job.checkpoint.is_none() && job.total.is_none() {
-            let windows: Vec<_> = types.iter().map(|data_type| (*data_type, window(data_type))).collect();
-            job.total = self.store.count_items(drive, &windows).await?;
-        }
-        Ok(())
+        about: impl Fn(&&DataType) -> bool,
+        times: impl Fn(&DataType) -> (Option<Timestamp>, Option<Timestamp>),
+    ) -> Vec<(&DataType, Window)> {
+        let window = |data_type| {
+            let (from, to) = times(data_type);
+            // How many are read at once is the walk's.
+            (data_type, Window { from, to, limit: usize::MAX, direction: Direction::Asc, after: None })
+        };
+        self.document.data_types.values().filter(about).map(window).collect()
     }
 
     /// What the job is about, asked again on every page: a drive that left, or left and came back, has no use for it.
-    async fn standing(&self, job: &Job, drive: &DriveId, epoch: u64) -> Result<Option<Standing>, StoreError> {
-        let membership = self.store.provider(&job.group, drive, &self.document).await?;
-        let Some(membership) = membership.filter(|membership| membership.epoch == epoch) else {
+    /// `rules` is the revision that the group's rules had a moment ago.
+    async fn standing(
+        &self,
+        job: &Job,
+        drive: &DriveId,
+        epoch: u64,
+        rules: Option<u32>,
+    ) -> Result<Option<Standing>, StoreError> {
+        let found = self.store.provider_and_group(&job.group, drive, rules, &self.document).await?;
+        let Some((membership, group)) = found.filter(|(membership, _)| membership.epoch == epoch) else {
             return Ok(None);
         };
-        let group = self.store.group(&job.group).await?;
         if !group.active {
             return Ok(None);
         }
@@ -115,13 +102,17 @@ impl Worker {
         Ok(Some(Standing { group, membership, book }))
     }
 
-    async fn write(
+    /// Writes what is decided of the next stretch of items.
+    async fn copy(
         &self,
         job: &mut Job,
-        page: Page<Item>,
+        drive: &DriveId,
+        windows: &Windows<'_>,
         deadline: Instant,
         decision: impl Fn(&Item) -> Decision,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Step, StoreError> {
+        let stretch = self.stretch(drive, windows, job.checkpoint.as_ref(), now()).await?;
+        self.estimate(job, drive, windows, &stretch).await?;
         let each = async |items: &[Item]| {
             let decisions: Vec<Decision> = items.iter().map(&decision).collect();
             let written = self.store.apply(&decisions, now()).await?.written as u64;
@@ -129,7 +120,14 @@ impl Worker {
             job.changed += written;
             Ok(written)
         };
-        self.portions(page, deadline, each).await
+        let next = self.portions(stretch, deadline, each).await?;
+        Ok(match next {
+            Some(next) => {
+                job.checkpoint = Some(next);
+                Step::More
+            }
+            None => Step::Finished,
+        })
     }
 }
 

@@ -15,20 +15,16 @@ mod walk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::id::{GroupId, JobId};
-use domain::item::Item;
-use serde::Deserialize;
 use serde_json::Value as Json;
 use store::clock::now;
-use store::directory::{Job, JobKind, JobStatus};
+use store::directory::{GroupRow, Job, JobKind, JobStatus};
 use store::document::Document;
-use store::page::Page;
+use store::receipts::Receipt;
 use store::{Store, StoreError};
 
 pub use pace::Pace;
-use walk::PORTION;
 
-use crate::queue::{Jobs, NotSent};
+use crate::queue::{Jobs, Message, NotSent};
 
 /// Time left aside to hand over to the next invocation.
 const RESERVE: Duration = Duration::from_secs(20);
@@ -56,13 +52,6 @@ pub enum WorkError {
     Queue(#[from] NotSent),
 }
 
-/// A message of the queue: where a job is found.
-#[derive(Debug, Deserialize)]
-struct Message {
-    job: JobId,
-    group: GroupId,
-}
-
 /// How an invocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -80,6 +69,8 @@ enum Step {
     More,
     /// It was the last one.
     Finished,
+    /// It was the last one of a purge, which leaves this behind.
+    Purged(Receipt),
     /// Nothing can be done before other jobs are finished.
     Blocked,
 }
@@ -100,7 +91,7 @@ impl Worker {
         for record in records {
             let body = record.get("body").and_then(Json::as_str).ok_or(WorkError::Message)?;
             let message: Message = serde_json::from_str(body).map_err(|_| WorkError::Message)?;
-            let progress = self.run(&message.group, &message.job, deadline).await?;
+            let progress = self.run(&message, deadline).await?;
             tracing::info!(job = %message.job, ?progress, "worked on a job");
             let after = match progress {
                 Progress::Done => continue,
@@ -117,9 +108,10 @@ impl Worker {
     ///
     /// # Errors
     /// Those of the database; the job is then to be delivered again.
-    pub async fn run(&self, group: &GroupId, job: &JobId, deadline: Instant) -> Result<Progress, StoreError> {
-        let mut job = match self.store.job(group, job).await {
-            Ok(job) => job,
+    pub async fn run(&self, message: &Message, deadline: Instant) -> Result<Progress, StoreError> {
+        let Message { job, group, rules } = message;
+        let (mut job, mut group) = match self.store.job_and_group(group, job, *rules, &self.document).await {
+            Ok(found) => found,
             // Finished and forgotten.
             Err(StoreError::Missing(_)) => return Ok(Progress::Done),
             Err(error) => return Err(error),
@@ -129,27 +121,16 @@ impl Worker {
                 return Ok(Progress::Continue);
             }
             let (begun, before) = (Instant::now(), job.changed);
-            let step = match job.kind.clone() {
-                JobKind::Backfill { drive, epoch } => {
-                    self.backfill_page(&mut job, (&drive, epoch), deadline).await?
-                }
-                JobKind::Purge(departure) => self.purge_page(&mut job, &departure, deadline).await?,
-                JobKind::Revise { drive, epoch, rules_from, contracts } => {
-                    let former = (rules_from, contracts.as_slice());
-                    self.revise_page(&mut job, (&drive, epoch), former, deadline).await?
-                }
-                JobKind::Spread { rules_from, revision } => {
-                    self.spread_page(&mut job, rules_from, revision).await?
-                }
-                JobKind::Sift { revision, .. } => self.sift_page(&mut job, revision).await?,
-                JobKind::Dissolve => self.dissolve_page(&mut job).await?,
-                JobKind::Erase { whom } => self.erase_page(&mut job, whom.as_ref()).await?,
-            };
-            if matches!(step, Step::Finished) {
+            // Only for the first page: later ones ask again.
+            let step = self.page(&mut job, group.take(), deadline).await?;
+            if matches!(step, Step::Finished | Step::Purged(_)) {
                 job.status = JobStatus::Done;
                 job.total = Some(job.done);
             }
-            self.store.checkpoint(&job, now()).await?;
+            match &step {
+                Step::Purged(receipt) => self.store.checkpoint_with_receipt(&job, receipt, now()).await?,
+                _ => self.store.checkpoint(&job, now()).await?,
+            }
             if matches!(step, Step::Blocked) {
                 return Ok(Progress::Wait(patience(&job)));
             }
@@ -158,28 +139,28 @@ impl Worker {
         Ok(Progress::Done)
     }
 
-    /// Works through a page of items, a portion at a time, as the budget allows; `each` tells how many writes it did. The
-    /// position to go on from: that of the page, or behind the last portion there was time for.
-    async fn portions(
+    /// Does a page of a job. `group` is the job's group as of now, if it was read already.
+    async fn page(
         &self,
-        page: Page<Item>,
+        job: &mut Job,
+        group: Option<GroupRow>,
         deadline: Instant,
-        mut each: impl AsyncFnMut(&[Item]) -> Result<u64, StoreError>,
-    ) -> Result<Option<String>, StoreError> {
-        let mut portions = page.items.chunks(PORTION).peekable();
-        while let Some(portion) = portions.next() {
-            let begun = Instant::now();
-            let writes = each(portion).await?;
-            // What the last portion has to wait for is waited for when the page is noted.
-            if portions.peek().is_none() {
-                break;
+    ) -> Result<Step, StoreError> {
+        let rules = group.as_ref().map(|group| group.rule_revision);
+        match job.kind.clone() {
+            JobKind::Backfill { drive, epoch } => {
+                self.backfill_page(job, (&drive, epoch), rules, deadline).await
             }
-            self.pace.keep(writes, begun).await;
-            if is_late(deadline) {
-                return Ok(portion.last().map(|item| item.id.to_string()));
+            JobKind::Purge(departure) => self.purge_page(job, &departure, group, deadline).await,
+            JobKind::Revise { drive, epoch, rules_from, contracts } => {
+                let former = (rules_from, contracts.as_slice());
+                self.revise_page(job, (&drive, epoch), former, rules, deadline).await
             }
+            JobKind::Spread { rules_from, revision } => self.spread_page(job, rules_from, revision).await,
+            JobKind::Sift { revision, .. } => self.sift_page(job, revision).await,
+            JobKind::Dissolve => self.dissolve_page(job).await,
+            JobKind::Erase { whom } => self.erase_page(job, whom.as_ref()).await,
         }
-        Ok(page.next)
     }
 
     /// Announces a job that another one has made.

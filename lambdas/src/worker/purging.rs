@@ -2,77 +2,72 @@
 
 use std::time::Instant;
 
-use domain::datatype::DataType;
 use domain::item::Item;
 use domain::rules::Question;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::clock::now;
 use store::directory::{Checkpoint, Departure, GroupRow, Job, JobKind};
-use store::page::{Direction, Window};
 use store::receipts::Receipt;
 use store::removal::Ended;
 
-use super::walk::{PAGE, advance, next_type};
-use super::{Step, Worker};
+use super::{Step, Worker, is_late};
+
+/// Stretches of copies looked through between two checkpoints, at most: 1 MB each.
+const STRETCHES: usize = 8;
 
 impl Worker {
     /// Removes copies of a drive that left: first those of its own items, whose keys follow from the items; then,
-    /// looking through the group's copies, whatever that has missed; and writes the receipt.
+    /// looking through the group's copies, whatever that has missed; and makes the receipt.
     pub(super) async fn purge_page(
         &self,
         job: &mut Job,
         departure: &Departure,
+        group: Option<GroupRow>,
         deadline: Instant,
     ) -> Result<Step, StoreError> {
-        let group = self.store.group(&job.group).await?;
-        match job.checkpoint.clone() {
-            None | Some(Checkpoint::Items { .. }) => self.purge_items(job, &group, departure, deadline).await,
-            Some(Checkpoint::Copies { partition, after }) => {
-                self.purge_copies(job, &group, departure, &partition, after.as_deref()).await
+        let group = match group {
+            Some(group) => group,
+            None => self.store.group(&job.group).await?,
+        };
+        if matches!(job.checkpoint, None | Some(Checkpoint::Items { .. })) {
+            if let Some(next) = self.purge_items(job, &group, departure, deadline).await? {
+                job.checkpoint = Some(next);
+                return Ok(Step::More);
             }
-            Some(_) => Ok(Step::Finished),
+            let first = self.partitions(&group).into_iter().next();
+            job.checkpoint = first.map(|partition| Checkpoint::Copies { partition, after: None });
+            if is_late(deadline) {
+                return Ok(Step::More);
+            }
         }
+        self.purge_copies(job, &group, departure).await
     }
 
+    /// The place behind a stretch of items whose copies are removed; none behind the last.
     async fn purge_items(
         &self,
         job: &mut Job,
         group: &GroupRow,
         departure: &Departure,
         deadline: Instant,
-    ) -> Result<Step, StoreError> {
+    ) -> Result<Option<Checkpoint>, StoreError> {
         // All types, not only those that today's rules name: earlier rules may have shared others.
-        let types: Vec<&DataType> = self.document.data_types.values().collect();
-        let window = |after| Window { from: None, to: None, limit: PAGE, direction: Direction::Asc, after };
-        self.estimate(job, &departure.drive, &types, |_| window(None)).await?;
-        if let Some((data_type, after)) = next_type(&types, job.checkpoint.as_ref()) {
-            let window = window(after);
-            let expired_too = Timestamp::from_millis(i64::MIN);
-            let drive = &departure.drive;
-            let page =
-                self.store.stretch_of_items(drive, data_type, &window, &self.document, expired_too).await?;
-            let each = async |items: &[Item]| {
-                let keys: Vec<_> =
-                    items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
-                let ended = self.ended(departure);
-                let removed = self.store.purge(&group.id, &group.layout, ended, &keys, now()).await? as u64;
-                job.done += keys.len() as u64;
-                job.changed += removed;
-                job.expected += self.selected(items, group, departure).await?;
-                Ok(removed)
-            };
-            let next = self.portions(page, deadline, each).await?;
-            if matches!(advance(job, &types, data_type, next), Step::More) {
-                return Ok(Step::More);
-            }
-        }
-        let first = self.partitions(group).into_iter().next();
-        job.checkpoint = first.map(|partition| Checkpoint::Copies { partition, after: None });
-        match job.checkpoint {
-            Some(_) => Ok(Step::More),
-            None => self.receipt(job, departure, 0).await,
-        }
+        let windows = self.windows(|_| true, |_| (None, None));
+        let expired_too = Timestamp::from_millis(i64::MIN);
+        let drive = &departure.drive;
+        let stretch = self.stretch(drive, &windows, job.checkpoint.as_ref(), expired_too).await?;
+        self.estimate(job, drive, &windows, &stretch).await?;
+        let each = async |items: &[Item]| {
+            let keys: Vec<_> = items.iter().map(|item| (item.data_type.clone(), item.id.clone())).collect();
+            let ended = self.ended(departure);
+            let removed = self.store.purge(&group.id, &group.layout, ended, &keys, now()).await? as u64;
+            job.done += keys.len() as u64;
+            job.changed += removed;
+            job.expected += self.selected(items, group, departure).await?;
+            Ok(removed)
+        };
+        self.portions(stretch, deadline, each).await
     }
 
     /// How many of the items the rules and the contract selected when the membership ended.
@@ -100,36 +95,22 @@ impl Worker {
         job: &mut Job,
         group: &GroupRow,
         departure: &Departure,
-        partition: &str,
-        after: Option<&str>,
     ) -> Result<Step, StoreError> {
         let partitions = self.partitions(group);
-        let swept = self.store.sweep(partition, self.ended(departure), after, now()).await?;
-        job.changed += swept.removed as u64;
-        // What was found is removed, and the stretch looked at once more: only what is empty counts as empty.
-        if swept.found > 0 {
-            return Ok(Step::More);
+        for _ in 0..STRETCHES {
+            let Some(Checkpoint::Copies { partition, after }) = &job.checkpoint else { break };
+            let swept = self.store.sweep(partition, self.ended(departure), after.as_deref(), now()).await?;
+            job.changed += swept.removed as u64;
+            // What was found is removed, and the stretch looked at once more: only what is empty counts as empty.
+            if swept.found > 0 {
+                return Ok(Step::More);
+            }
+            job.checkpoint = behind(&partitions, partition, swept.next);
         }
-        job.checkpoint = behind(&partitions, partition, swept.next);
-        match job.checkpoint {
-            Some(_) => Ok(Step::More),
-            None => self.receipt(job, departure, swept.found as u64).await,
-        }
-    }
-
-    async fn receipt(&self, job: &Job, departure: &Departure, remaining: u64) -> Result<Step, StoreError> {
-        let receipt = Receipt {
-            job: job.id.clone(),
-            group: job.group.clone(),
-            drive: departure.drive.clone(),
-            left: job.created,
-            finished: now(),
-            expected: job.expected,
-            deleted: job.changed,
-            remaining,
-        };
-        self.store.put_receipt(&receipt).await?;
-        Ok(Step::Finished)
+        Ok(match job.checkpoint {
+            Some(Checkpoint::Copies { .. }) => Step::More,
+            _ => Step::Purged(receipt(job, departure)),
+        })
     }
 
     fn ended<'a>(&self, departure: &'a Departure) -> Ended<'a> {
@@ -205,6 +186,20 @@ impl Worker {
             None => Checkpoint::Waiting,
         });
         Ok(Step::More)
+    }
+}
+
+/// What is left to say when nothing of a drive's copies is left.
+fn receipt(job: &Job, departure: &Departure) -> Receipt {
+    Receipt {
+        job: job.id.clone(),
+        group: job.group.clone(),
+        drive: departure.drive.clone(),
+        left: job.created,
+        finished: now(),
+        expected: job.expected,
+        deleted: job.changed,
+        remaining: 0,
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambdas::replicator::Replicator;
 use serde_json::{Map, Value as Json, json};
+use store::{Store, Tables};
 
 use crate::world::World;
 
@@ -112,4 +113,54 @@ async fn who_calls_too_often_is_told_when_to_come_back_and_nobody_else_notices()
     bob.get("/user").await.problem(404, "no-profile");
     *world.now.lock().unwrap() = world.now().plus_millis(1_000);
     ann.get("/user").await.problem(404, "no-profile");
+}
+
+/// Somebody's join with two readings where two types of data are shared, and their leave: the calls of both jobs, each done by a new function.
+async fn jobs_of_few(world: &World) -> [Calls; 2] {
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let group = ann.group("Group").await;
+    bob.reading("2014-01-01T00:00:00Z", 250).await;
+    bob.reading("2014-01-02T00:00:00Z", 250).await;
+    world
+        .work_on(&world.rules(&group, json!([{"types": ["glucose", "memo"], "history": "all"}]), 1).await)
+        .await;
+    ann.admit(&group, "provider", &bob).await;
+    let mut all = [Calls::new(), Calls::new()];
+    for (number, calls) in all.iter_mut().enumerate() {
+        let job = world.queue.lock().unwrap().sent.pop().unwrap();
+        taken(world);
+        let fresh = Store::new(world.store.client().clone(), Tables::of_stack("t"));
+        assert_eq!(world.work_with(fresh, &job).await, 2);
+        *calls = taken(world);
+        // Asking whether it is finished is the test's own.
+        *calls.get_mut("GetItem").unwrap() -= 1;
+        calls.retain(|_, count| *count > 0);
+        if number == 0 {
+            bob.post(&format!("/groups/{group}/leave"), Json::Null).await.expect(204);
+        }
+    }
+    let receipts = bob.all("/user/receipts").await;
+    let told = ["expected", "deleted", "remaining"].map(|name| receipts[0][name].as_u64().unwrap());
+    assert_eq!((receipts.len(), told), (1, [2, 2, 0]));
+    all
+}
+
+#[tokio::test]
+async fn a_job_takes_three_requests_besides_those_that_read_and_write_items_and_copies() {
+    let [backfill, purge] = jobs_of_few(&World::new().await).await;
+    // A query for each type, of items, and for a purge another one, of copies.
+    let expected = [("TransactGetItems", 2), ("Query", 2), ("BatchExecuteStatement", 1), ("UpdateItem", 1)];
+    assert_eq!(backfill, counted(&expected));
+    let expected =
+        [("TransactGetItems", 1), ("Query", 4), ("BatchExecuteStatement", 1), ("TransactWriteItems", 1)];
+    assert_eq!(purge, counted(&expected));
+}
+
+#[tokio::test]
+async fn a_job_that_meets_a_transaction_reads_its_rows_one_after_the_other() {
+    let world = World::new().await;
+    world.contended.store(true, std::sync::atomic::Ordering::Relaxed);
+    let [backfill, purge] = jobs_of_few(&world).await;
+    // Instead of the job with its group; for a backfill also of the membership with the group, and then the rules.
+    assert_eq!((backfill["GetItem"], purge["GetItem"]), (4, 3));
 }

@@ -1,18 +1,22 @@
 //! A stack in memory, and people who call its API.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
 };
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
-use domain::replication::{Change, Order, ReplicaRow, decide};
+use domain::replication::{Change, Order as ReplicaOrder, ReplicaRow, decide};
 use domain::routes::Scope;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -85,6 +89,8 @@ pub struct World {
     pub calls: Arc<Mutex<Vec<String>>>,
     /// What shall happen just before a call.
     pub meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    /// Whether reading rows as of one moment always meets a transaction.
+    pub contended: Arc<AtomicBool>,
 }
 
 pub fn document() -> Document {
@@ -117,9 +123,21 @@ pub fn document() -> Document {
 /// Something that happens just before a call, and the operation that it waits for.
 pub type Meanwhile = (&'static str, BoxFuture<'static, ()>);
 
-/// Notes the operation of every call, and lets something happen before one of them.
+/// Notes the operation of every call, lets something happen before one of them, and refuses what meets a transaction.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Meanwhile>>>);
+struct Calls(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Meanwhile>>>, Arc<AtomicBool>);
+
+/// What DynamoDB answers when rows cannot be read as of one moment.
+const CANCELLED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+    "CancellationReasons": [{"Code": "TransactionConflict"}]}"#;
+
+/// Whether a call reads rows as of one moment.
+#[derive(Debug)]
+struct AtOnce(bool);
+
+impl Storable for AtOnce {
+    type Storer = StoreReplace<Self>;
+}
 
 impl std::fmt::Debug for Calls {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -135,7 +153,7 @@ impl Intercept for Calls {
         &self,
         context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
         let (_, operation) = target.split_once('.').unwrap_or_default();
@@ -144,6 +162,19 @@ impl Intercept for Calls {
         if let Some((_, happening)) = due {
             // Needs a test with threads: this one waits.
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(happening));
+        }
+        bag.interceptor_state().store_put(AtOnce(operation == "TransactGetItems"));
+        Ok(())
+    }
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if bag.load::<AtOnce>().is_some_and(|at_once| at_once.0) && self.2.load(Ordering::Relaxed) {
+            *context.response_mut().status_mut() = 400.try_into()?;
+            *context.response_mut().body_mut() = CANCELLED.into();
         }
         Ok(())
     }
@@ -212,6 +243,7 @@ impl World {
             keys,
             calls: calls.0,
             meanwhile: calls.1,
+            contended: calls.2,
             now,
         }
     }
@@ -276,8 +308,13 @@ impl World {
 
     /// What the job function does when a job is delivered.
     pub async fn work_on(&self, job: &Job) -> u64 {
+        self.work_with(self.store.clone(), job).await
+    }
+
+    /// What a job function does that knows what this store remembers.
+    pub async fn work_with(&self, store: Store, job: &Job) -> u64 {
         let queue = Arc::new(FakeJobs(self.queue.clone()));
-        let worker = Worker::new(self.store.clone(), self.document.clone(), queue, Pace::new(1_000_000));
+        let worker = Worker::new(store, self.document.clone(), queue, Pace::new(1_000_000));
         let event = json!({"Records": [{"body": lambdas::queue::message(job)}]});
         worker.handle(&event, Instant::now() + Duration::from_secs(900)).await.unwrap();
         let after = self.store.job(&job.group, &job.id).await.unwrap();
@@ -306,7 +343,8 @@ impl World {
     /// How many copies are alive in all partitions, those that nobody reads included.
     pub async fn all_live_replicas(&self) -> usize {
         let rows = self.store.client().scan().table_name("t-replicas").send().await.unwrap();
-        let order = |row: &HashMap<_, AttributeValue>| row["ord"].as_s().unwrap().parse::<Order>().unwrap();
+        let order =
+            |row: &HashMap<_, AttributeValue>| row["ord"].as_s().unwrap().parse::<ReplicaOrder>().unwrap();
         rows.items().iter().filter(|row| !order(row).dead).count()
     }
 

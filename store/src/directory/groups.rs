@@ -349,7 +349,12 @@ impl Store {
     /// [`StoreError::Missing`] if there never was such a group.
     pub async fn group(&self, group: &GroupId) -> Result<GroupRow> {
         let row = self.directory_row(&keys::group(group)).await?.ok_or(StoreError::Missing("group"))?;
-        let group = GroupRow::read(&row)?;
+        self.group_of(&row)
+    }
+
+    /// The group of a row; its layout is remembered.
+    pub(super) fn group_of(&self, row: &Row) -> Result<GroupRow> {
+        let group = GroupRow::read(row)?;
         self.layouts.put(&group);
         Ok(group)
     }

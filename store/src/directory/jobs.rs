@@ -16,7 +16,7 @@ use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::erasure::{Erased, Position};
 use crate::error::{Result, StoreError, sdk};
-use crate::keys::{self, EXPIRES};
+use crate::keys;
 
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,9 +193,6 @@ pub struct Job {
     pub moved: Option<Timestamp>,
 }
 
-/// How long finished jobs are remembered.
-const REMEMBERED_DAYS: i64 = 90;
-
 impl Job {
     /// A job that has not begun.
     pub fn new(id: JobId, group: GroupId, kind: JobKind, now: Timestamp) -> Self {
@@ -252,7 +249,7 @@ impl Job {
         )
     }
 
-    fn read(row: &Row) -> Result<Self> {
+    pub(super) fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
             let checkpoint = attr::get_text(row, "at").ok().map(serde_json::from_str).transpose();
             let count = |name| Ok::<_, String>(attr::get_number_opt(row, name)?.unwrap_or(0));
@@ -335,41 +332,5 @@ impl Store {
             Err(StoreError::Condition) => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    /// Notes how far a job is. Two deliveries of one job may both note theirs: every page can be done twice.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn checkpoint(&self, job: &Job, now: Timestamp) -> Result<()> {
-        let done = job.status == JobStatus::Done;
-        let at = job.checkpoint.as_ref().and_then(|at| serde_json::to_string(at).ok());
-        let expires = done.then(|| attr::number(now.seconds() + REMEMBERED_DAYS * 86_400));
-        let set = [
-            ("status", Some(attr::text(if done { "done" } else { "open" }))),
-            ("done", Some(attr::number(job.done))),
-            ("expected", Some(attr::number(job.expected))),
-            ("changed", Some(attr::number(job.changed))),
-            ("total", job.total.map(attr::number)),
-            ("at", at.map(attr::text)),
-            ("updated", Some(attr::text(now.to_string()))),
-            (EXPIRES, expires),
-        ];
-        let set: Vec<_> = set.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let sets: Vec<String> = set.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::job(&job.group, &job.id))))
-            .condition_expression("attribute_exists(pk)")
-            .update_expression(format!("SET {}", sets.join(", ")));
-        for (name, value) in set {
-            update = update
-                .expression_attribute_names(format!("#{name}"), name)
-                .expression_attribute_values(format!(":{name}"), value);
-        }
-        update.send().await.map_err(sdk)?;
-        Ok(())
     }
 }

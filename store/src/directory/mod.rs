@@ -12,9 +12,11 @@ mod jobs;
 mod leaving;
 mod members;
 mod profiles;
+mod progress;
 mod renaming;
 mod renewing;
 mod shares;
+mod standing;
 mod users;
 mod waiting;
 
