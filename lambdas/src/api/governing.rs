@@ -62,7 +62,7 @@ impl Call<'_> {
     pub(super) async fn rename_group(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
-        let Standing { group, roster, roles } = self.standing(&caller).await?;
+        let Standing { mut group, roster, roles } = self.standing(&caller).await?;
         let sent: GroupToRename = self.request.patch(SINGLE_BODY)?;
         let name = group_name(&sent.name)?;
         self.store().rename_group(&group.id, name, &caller.user).await.map_err(|error| match error {
@@ -70,7 +70,7 @@ impl Call<'_> {
             error => error.into(),
         })?;
         let rules = self.store().rule_set(&group.id, group.rule_revision).await?;
-        let group = GroupRow { name: name.to_owned(), ..group };
+        name.clone_into(&mut group.name);
         Ok(Response::json(200, &group_json(&group, &rules, &roster, &roles)))
     }
 

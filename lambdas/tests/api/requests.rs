@@ -8,7 +8,7 @@ use lambdas::replicator::Replicator;
 use serde_json::{Map, Value as Json, json};
 use store::{Store, Tables};
 
-use crate::world::World;
+use crate::world::{CANCELLED, World};
 
 fn image(row: &std::collections::HashMap<String, AttributeValue>) -> Json {
     let value = |value: &AttributeValue| -> Json {
@@ -159,7 +159,7 @@ async fn a_job_takes_three_requests_besides_those_that_read_and_write_items_and_
 #[tokio::test]
 async fn a_job_that_meets_a_transaction_reads_its_rows_one_after_the_other() {
     let world = World::new().await;
-    world.contended.store(true, std::sync::atomic::Ordering::Relaxed);
+    *world.refused.lock().unwrap() = Some(CANCELLED);
     let [backfill, purge] = jobs_of_few(&world).await;
     // Instead of the job with its group; for a backfill also of the membership with the group, and then the rules.
     assert_eq!((backfill["GetItem"], purge["GetItem"]), (4, 3));

@@ -1,12 +1,12 @@
 //! A stack in memory, and people who call its API.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
-use domain::replication::{Change, Order as ReplicaOrder, ReplicaRow, decide};
+use domain::replication::{Change, Order, ReplicaRow, decide};
 use domain::routes::Scope;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -89,8 +89,10 @@ pub struct World {
     pub calls: Arc<Mutex<Vec<String>>>,
     /// What shall happen just before a call.
     pub meanwhile: Arc<Mutex<Option<Meanwhile>>>,
-    /// Whether reading rows as of one moment always meets a transaction.
-    pub contended: Arc<AtomicBool>,
+    /// What the call said before which that happens.
+    pub said: Arc<Mutex<Json>>,
+    /// The operation that the database refuses, and how it does.
+    pub refused: Arc<Mutex<Option<Refused>>>,
 }
 
 pub fn document() -> Document {
@@ -123,25 +125,44 @@ pub fn document() -> Document {
 /// Something that happens just before a call, and the operation that it waits for.
 pub type Meanwhile = (&'static str, BoxFuture<'static, ()>);
 
-/// Notes the operation of every call, lets something happen before one of them, and refuses what meets a transaction.
-#[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<Meanwhile>>>, Arc<AtomicBool>);
+/// An operation that is not done, and the answer that it gets.
+pub type Refused = (&'static str, &'static str);
 
 /// What DynamoDB answers when rows cannot be read as of one moment.
-const CANCELLED: &str = r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-    "CancellationReasons": [{"Code": "TransactionConflict"}]}"#;
+pub const CANCELLED: Refused = (
+    "TransactGetItems",
+    r#"{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "CancellationReasons": [{"Code": "TransactionConflict"}]}"#,
+);
 
-/// Whether a call reads rows as of one moment.
-#[derive(Debug)]
-struct AtOnce(bool);
-
-impl Storable for AtOnce {
-    type Storer = StoreReplace<Self>;
+/// Notes the operation of every call, lets something happen before one of them, and refuses some.
+#[derive(Clone, Default)]
+struct Calls {
+    made: Arc<Mutex<Vec<String>>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    said: Arc<Mutex<Json>>,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
 
 impl std::fmt::Debug for Calls {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Calls")
+    }
+}
+
+/// The operation of a call that is under way.
+#[derive(Debug)]
+struct Operation(String);
+
+impl Storable for Operation {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Calls {
+    /// How the call is refused, if it is.
+    fn refusal(&self, bag: &ConfigBag) -> Option<&'static str> {
+        let (operation, answer) = (*self.refused.lock().unwrap())?;
+        bag.load::<Operation>().is_some_and(|Operation(name)| name == operation).then_some(answer)
     }
 }
 
@@ -155,15 +176,30 @@ impl Intercept for Calls {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let (_, operation) = target.split_once('.').unwrap_or_default();
-        self.0.lock().unwrap().push(operation.to_owned());
-        let due = self.1.lock().unwrap().take_if(|(awaited, _)| *awaited == operation);
+        let Some(Operation(operation)) = bag.load::<Operation>() else { return Ok(()) };
+        self.made.lock().unwrap().push(operation.clone());
+        let due = self.meanwhile.lock().unwrap().take_if(|(awaited, _)| *awaited == operation.as_str());
         if let Some((_, happening)) = due {
+            let body = context.request().body().bytes().unwrap_or_default();
+            *self.said.lock().unwrap() = serde_json::from_slice(body).unwrap_or_default();
             // Needs a test with threads: this one waits.
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(happening));
         }
-        bag.interceptor_state().store_put(AtOnce(operation == "TransactGetItems"));
+        Ok(())
+    }
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
+        let (_, operation) = target.split_once('.').unwrap_or_default();
+        bag.interceptor_state().store_put(Operation(operation.to_owned()));
+        if self.refusal(bag).is_some() {
+            // Has no effect.
+            context.request_mut().headers_mut().insert("x-amz-target", "DynamoDB_20120810.Nothing");
+        }
         Ok(())
     }
     fn modify_before_deserialization(
@@ -172,9 +208,9 @@ impl Intercept for Calls {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if bag.load::<AtOnce>().is_some_and(|at_once| at_once.0) && self.2.load(Ordering::Relaxed) {
+        if let Some(answer) = self.refusal(bag) {
             *context.response_mut().status_mut() = 400.try_into()?;
-            *context.response_mut().body_mut() = CANCELLED.into();
+            *context.response_mut().body_mut() = answer.into();
         }
         Ok(())
     }
@@ -241,9 +277,10 @@ impl World {
             queue: jobs.0,
             pool: userinfo.0,
             keys,
-            calls: calls.0,
-            meanwhile: calls.1,
-            contended: calls.2,
+            calls: calls.made,
+            meanwhile: calls.meanwhile,
+            said: calls.said,
+            refused: calls.refused,
             now,
         }
     }
@@ -343,8 +380,7 @@ impl World {
     /// How many copies are alive in all partitions, those that nobody reads included.
     pub async fn all_live_replicas(&self) -> usize {
         let rows = self.store.client().scan().table_name("t-replicas").send().await.unwrap();
-        let order =
-            |row: &HashMap<_, AttributeValue>| row["ord"].as_s().unwrap().parse::<ReplicaOrder>().unwrap();
+        let order = |row: &HashMap<_, AttributeValue>| row["ord"].as_s().unwrap().parse::<Order>().unwrap();
         rows.items().iter().filter(|row| !order(row).dead).count()
     }
 

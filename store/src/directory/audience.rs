@@ -10,6 +10,7 @@ use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::Audience;
 use domain::time::Timestamp;
 
+use super::changing::RosterChange;
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
@@ -62,7 +63,9 @@ impl Store {
                 .expression_attribute_values(":after", attr::text(text_of(after))),
         };
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.take_away(group, vec![self.roster_changes(group, 0)?, update]).await {
+        let change = RosterChange::begin();
+        let actions = vec![self.roster_changes(group, 0, &change)?, update];
+        match self.change_roster(group, &change, actions).await {
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             Err(StoreError::Refused(_)) => {
                 Err(StoreError::Conflict("the membership or its audience changed at the same time"))

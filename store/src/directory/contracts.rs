@@ -8,6 +8,7 @@ use domain::replication::ProviderMembership;
 use domain::rules::{CompiledContract, Contract, Terms};
 use domain::time::Timestamp;
 
+use super::changing::RosterChange;
 use super::jobs::{Job, JobKind};
 use super::{GroupRow, unreadable};
 use crate::Store;
@@ -111,10 +112,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Job> {
         let job = self.revision_job(group, membership, now).await?;
-        let mut actions = vec![self.roster_changes(&group.id, 0)?];
+        let change = RosterChange::begin();
+        let mut actions = vec![self.roster_changes(&group.id, 0, &change)?];
         actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
-        match self.take_away(&group.id, actions).await {
+        match self.change_roster(&group.id, &change, actions).await {
             Ok(()) => Ok(job),
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             Err(StoreError::Refused(_)) => {

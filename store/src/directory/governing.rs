@@ -9,11 +9,12 @@ use domain::id::{GroupId, UserId};
 use domain::time::Timestamp;
 
 use super::built;
+use super::changing::RosterChange;
 use super::invitations::Role;
 use super::members::{ROLES, UserMembership};
 use crate::Store;
 use crate::attr;
-use crate::error::{Result, StoreError, sdk};
+use crate::error::{Result, StoreError};
 use crate::keys;
 
 /// Why a group cannot lose an owner.
@@ -65,14 +66,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let owners = i32::from(roles.contains(&Role::Owner)) - i32::from(member.owns());
-        let mut actions = vec![self.roster_changes(group, owners)?];
+        let change = RosterChange::begin();
+        let mut actions = vec![self.roster_changes(group, owners, &change)?];
         let begins = roles.contains(&Role::Consumer) && !member.roles.contains(&Role::Consumer);
         actions.extend(self.roles_become(group, member, roles, begins.then_some(now))?);
         // Whoever changes their own roles is guarded by those.
         if *by != member.user {
             actions.push(self.still_owns(group, by)?);
         }
-        match self.take_away(group, actions).await {
+        match self.change_roster(group, &change, actions).await {
             Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
             Err(error) if error.refused_at(3) => Err(StoreError::Forbidden(NO_OWNER)),
             Err(StoreError::Refused(_)) => Err(CHANGED),
@@ -95,10 +97,11 @@ impl Store {
             gains.insert(0, Role::Owner);
         }
         let keeps: Vec<Role> = from.roles.iter().copied().filter(|role| *role != Role::Owner).collect();
-        let mut actions = vec![self.roster_changes(group, -i32::from(to.owns()))?];
+        let change = RosterChange::begin();
+        let mut actions = vec![self.roster_changes(group, -i32::from(to.owns()), &change)?];
         actions.extend(self.roles_become(group, from, &keeps, None)?);
         actions.extend(self.roles_become(group, to, &gains, None)?);
-        match self.take_away(group, actions).await {
+        match self.change_roster(group, &change, actions).await {
             Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
             Err(StoreError::Refused(_)) => Err(CHANGED),
             other => other,
@@ -141,56 +144,6 @@ impl Store {
                 false => self.keep_roles(key, before.clone(), roles, reads),
             })
             .collect()
-    }
-
-    /// The action on a group's row that every change of its roster begins with.
-    pub(super) fn roster_changes(&self, group: &GroupId, owners: i32) -> Result<TransactWriteItem> {
-        let (change, condition) = match owners {
-            0 => ("ADD rosterRev :one", "#state = :active"),
-            1.. => ("ADD rosterRev :one, owners :more", "#state = :active"),
-            _ => ("ADD rosterRev :one, owners :more", "#state = :active AND owners > :one"),
-        };
-        let mut update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression(change)
-            .condition_expression(condition)
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", attr::number(1))
-            .expression_attribute_values(":active", attr::text("active"));
-        if owners != 0 {
-            update = update.expression_attribute_values(":more", attr::number(owners));
-        }
-        Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
-    }
-
-    /// Commits a change of the roster that takes something away, so that no list shows it that begins afterwards.
-    ///
-    /// A transaction reaches its rows one after the other. Until it is acknowledged, somebody may find the group's row at its
-    /// new revision and the roster not yet changed, and remember the old roster under the new revision. Nobody has been
-    /// told by then that anything is gone; before they are, the roster gets one more revision, under which nobody has
-    /// seen the old one.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] as [`Store::transact`]. If it is another one the change may have been made; it counts for sure
-    /// only when this, or another change of the roster after it, has come to its end.
-    pub(super) async fn take_away(&self, group: &GroupId, actions: Vec<TransactWriteItem>) -> Result<()> {
-        self.transact(actions).await?;
-        let again = self
-            .client
-            .update_item()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression("ADD rosterRev :one")
-            .condition_expression("#state = :active")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", attr::number(1))
-            .expression_attribute_values(":active", attr::text("active"));
-        match again.send().await.map_err(sdk) {
-            // A deleted group has no readers.
-            Ok(_) | Err(StoreError::Condition) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Why [`Store::roster_changes`] was refused.

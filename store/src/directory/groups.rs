@@ -9,6 +9,7 @@ use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
 use super::audience::audience_of;
+use super::changing::{RosterChange, is_over};
 use super::invitations::{Invitation, Role};
 use super::jobs::{Job, JobKind, JobStatus};
 use super::members::{Member, MemberId, member_from_row, owner_rows};
@@ -34,6 +35,8 @@ pub struct GroupRow {
     pub active: bool,
     /// Grows with every change of its roster.
     pub roster_rev: u64,
+    /// When the latest change of its roster began that may still be under way; none if none is.
+    pub(super) changing: Option<Timestamp>,
     /// Which revision of its rules counts.
     pub rule_revision: u32,
     /// When that revision began to count.
@@ -80,6 +83,7 @@ impl GroupRow {
                 declared: declared.map_err(|e| e.to_string())?,
                 active: attr::get_text(row, "state")? == "active",
                 roster_rev: attr::get_number(row, "rosterRev")?,
+                changing: RosterChange::latest(row),
                 rule_revision: attr::get_number(row, "ruleRev")?,
                 rules_since: attr::get_time(row, "rulesSince")?,
                 layout: Layout::parse(attr::get_text(row, LAYOUT)?).ok_or("`layout` is no layout")?,
@@ -373,8 +377,9 @@ impl Store {
             self.add_to_roster(&mut roster, row, document)?;
         }
         let roster = Arc::new(roster);
-        // A change between the two reads would be remembered under the revision before it: read the row again.
-        if self.group(&group.id).await?.roster_rev == group.roster_rev {
+        // A change between the two reads would be remembered under the revision before it: read the row again. One that was
+        // under way at the first may not have reached all rows yet.
+        if is_over(group.changing) && self.group(&group.id).await?.roster_rev == group.roster_rev {
             self.rosters.put(group.id.clone(), roster.clone());
         }
         Ok(roster)

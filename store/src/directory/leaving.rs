@@ -5,6 +5,7 @@ use domain::id::GroupId;
 use domain::time::Timestamp;
 
 use super::built;
+use super::changing::RosterChange;
 use super::governing::NO_OWNER;
 use super::invitations::{Invitation, Role};
 use super::members::{Leaving, MemberId, READS, ROLES, UserMembership, member_from_row, roles_text};
@@ -22,7 +23,8 @@ impl Store {
     pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
         let owned = leaving.user.as_ref().is_some_and(UserMembership::owns);
         let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
-        let mut actions = vec![self.roster_changes(group, -i32::from(owner_goes))?];
+        let change = RosterChange::begin();
+        let mut actions = vec![self.roster_changes(group, -i32::from(owner_goes), &change)?];
         if let Some((membership, job)) = &leaving.provider {
             actions.extend(self.share_ends(membership)?);
             actions.push(self.put_new(job.row())?);
@@ -40,7 +42,7 @@ impl Store {
         if let Some(by) = &leaving.by {
             actions.push(self.still_owns(group, by)?);
         }
-        match self.take_away(group, actions).await {
+        match self.change_roster(group, &change, actions).await {
             Ok(()) => Ok(()),
             // First of all: who is no owner any more is not told whether others are.
             Err(error) if error.refused_at(by_whom) => Err(StoreError::Forbidden(NO_OWNER)),

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
 use domain::rules::{CompiledContract, Terms};
 use domain::time::Timestamp;
 
+use super::changing::RosterChange;
 use super::contracts::WrittenMembership;
 use super::invitations::{Invitation, InvitationStatus, Role};
 use super::jobs::{Job, JobKind};
@@ -263,7 +264,9 @@ impl Store {
             if !group.active {
                 return Err(StoreError::Missing("group"));
             }
-            let (mut actions, job) = match self.joining(&group, invitation, caller, contract, now).await {
+            let change = RosterChange::begin();
+            let joining = self.joining(&group, &change, invitation, caller, (contract, now)).await;
+            let (mut actions, job) = match joining {
                 // Their own acceptance of before is one way to hold the role already.
                 Err(StoreError::Conflict(_)) => return self.accepted_before(invitation, caller).await,
                 joining => joining?,
@@ -272,7 +275,7 @@ impl Store {
             actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
             let profile = actions.len();
             actions.push(self.still_there(&caller.user)?);
-            match self.transact(actions).await {
+            match self.change_roster(&group.id, &change, actions).await {
                 Ok(()) => return Ok(Acceptance { job, repeated: false }),
                 Err(error) if error.refused_at(answer) => {
                     return self.accepted_before(invitation, caller).await;
@@ -315,10 +318,10 @@ impl Store {
     async fn joining(
         &self,
         group: &GroupRow,
+        change: &RosterChange,
         invitation: &Invitation,
         caller: &Caller,
-        contract: &Arc<CompiledContract>,
-        now: Timestamp,
+        (contract, now): (&Arc<CompiledContract>, Timestamp),
     ) -> Result<(Vec<TransactWriteItem>, Option<Job>)> {
         let epoch = group.roster_rev + 1;
         let mut owners = group.owners;
@@ -353,16 +356,13 @@ impl Store {
                 actions.push(self.put(row)?);
             }
         }
-        let update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(&group.id))))
-            .update_expression("SET rosterRev = :next, owners = :owners")
+        let update = change
+            .of_group(self, &group.id)
+            .update_expression("SET rosterRev = :next, owners = :owners ADD changing :change")
             .condition_expression("rosterRev = :before AND #state = :active")
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":next", attr::number(epoch))
             .expression_attribute_values(":before", attr::number(group.roster_rev))
-            .expression_attribute_values(":owners", attr::number(owners))
-            .expression_attribute_values(":active", attr::text("active"));
+            .expression_attribute_values(":owners", attr::number(owners));
         actions.insert(0, TransactWriteItem::builder().update(update.build().map_err(built)?).build());
         Ok((actions, job))
     }

@@ -4,6 +4,7 @@
 //! So whoever has read the group's row knows whether what they remember of its roster still holds.
 
 mod audience;
+mod changing;
 mod contracts;
 mod governing;
 mod groups;

@@ -5,8 +5,8 @@
 //! The protocol must have none; each variant that is known to fail must have one, which is printed with the shortest
 //! way there. `cargo test -p models` prints for each model how many states it has and how deep they lie.
 //!
-//! What a function remembers between calls has a model of its own, [`remembering`], whose steps are finer: there, a
-//! transaction reaches its rows one after the other.
+//! What functions remember between calls has models of its own, [`remembering`] and [`rosters`], whose steps are finer:
+//! there, a transaction reaches its rows one after the other.
 //!
 //! # What is modelled
 //!
@@ -62,6 +62,7 @@ mod people;
 mod properties;
 mod reader;
 pub mod remembering;
+pub mod rosters;
 mod scenario;
 mod state;
 pub mod terms;

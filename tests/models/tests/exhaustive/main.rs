@@ -12,6 +12,7 @@ mod failed;
 mod meaning;
 mod protocol;
 mod remembering;
+mod rosters;
 mod scenarios;
 
 use std::io::Write as _;
