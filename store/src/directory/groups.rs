@@ -1,22 +1,18 @@
-//! Groups, their rules and their rosters.
-
-use std::sync::Arc;
+//! Groups and their rules.
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::id::{GroupId, Name, UserId};
-use domain::replication::{ProviderMembership, ProviderTerms, Roster, Spread};
+use domain::replication::Spread;
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
-use super::audience::audience_of;
-use super::changing::{RosterChange, is_over};
-use super::invitations::{Invitation, Role};
+use super::changing::RosterChange;
+use super::invitations::Invitation;
 use super::jobs::{Job, JobKind, JobStatus};
-use super::members::{Member, MemberId, member_from_row, owner_rows};
+use super::members::owner_rows;
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::document::Document;
 use crate::error::{Result, StoreError, sdk};
 use crate::layout::{Layout, spread_text};
 use crate::once::{Keyed, Stamp};
@@ -363,28 +359,6 @@ impl Store {
         Ok(group)
     }
 
-    /// The roster that a group's row names; remembered while the row names it.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn roster(&self, group: &GroupRow, document: &Document) -> Result<Arc<Roster>> {
-        if let Some(roster) = self.rosters.get(&group.id, group.roster_rev) {
-            return Ok(roster);
-        }
-        let rows = self.directory_rows(&keys::group_partition(&group.id), "ROSTER#").await?;
-        let mut roster = Roster { revision: group.roster_rev, ..Roster::default() };
-        for row in &rows {
-            self.add_to_roster(&mut roster, row, document)?;
-        }
-        let roster = Arc::new(roster);
-        // A change between the two reads would be remembered under the revision before it: read the row again. One that was
-        // under way at the first may not have reached all rows yet.
-        if is_over(group.changing) && self.group(&group.id).await?.roster_rev == group.roster_rev {
-            self.rosters.put(group.id.clone(), roster.clone());
-        }
-        Ok(roster)
-    }
-
     /// Deletes a group for its readers at once, and leaves a job that removes what is left of it.
     ///
     /// # Errors
@@ -410,27 +384,5 @@ impl Store {
     /// Says that something has changed of which [`crate::remembered`] is true: part of every transaction that does.
     fn mark(&self, group: &GroupId) -> Result<TransactWriteItem> {
         self.put(attr::row(&keys::mark(group), [(MARK, attr::text(ids::entry()))]))
-    }
-
-    fn add_to_roster(&self, roster: &mut Roster, row: &Row, document: &Document) -> Result<()> {
-        if row.contains_key("drive") {
-            let ProviderMembership { drive, epoch, terms, .. } = self.membership_of(row, document)?;
-            if let Some(audience) = audience_of(row)? {
-                roster.audiences.insert(drive.clone(), audience);
-            }
-            roster.providers.insert(drive, ProviderTerms { epoch, terms });
-            return Ok(());
-        }
-        let Member { id: MemberId::User(user), roles, reads, .. } = member_from_row(row)? else {
-            return Ok(());
-        };
-        if let Some(since) = reads {
-            roster.reading_since.insert(user.clone(), since);
-            roster.consumers.insert(user.clone());
-        }
-        if roles.contains(&Role::Owner) {
-            roster.owners.insert(user);
-        }
-        Ok(())
     }
 }

@@ -16,17 +16,17 @@ mod profiles;
 mod progress;
 mod renaming;
 mod renewing;
+mod rosters;
 mod shares;
 mod standing;
 mod users;
 mod waiting;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::id::GroupId;
-use domain::replication::Roster;
 
 pub(crate) use audience::AUDIENCE;
 pub use groups::{Extent, GroupRow, NewGroup};
@@ -36,6 +36,7 @@ pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
 pub use profiles::InviteToken;
 pub(crate) use profiles::WAITS;
+pub(crate) use rosters::RosterCache;
 pub(crate) use shares::Shares;
 pub use users::{Caller, User};
 
@@ -45,30 +46,12 @@ use crate::error::{Result, StoreError, sdk};
 use crate::keys::Key;
 use crate::layout::Layout;
 
-/// Rosters by group; one counts only while the group's row still names its revision.
-#[derive(Debug, Default)]
-pub(crate) struct RosterCache(Mutex<HashMap<GroupId, Arc<Roster>>>);
-
-/// Rosters remembered at most.
-const ROSTERS: usize = 1024;
-
-impl RosterCache {
-    fn get(&self, group: &GroupId, revision: u64) -> Option<Arc<Roster>> {
-        self.0.lock().ok()?.get(group).filter(|roster| roster.revision == revision).cloned()
-    }
-    fn put(&self, group: GroupId, roster: Arc<Roster>) {
-        if let Ok(mut map) = self.0.lock() {
-            if map.len() >= ROSTERS {
-                map.clear();
-            }
-            map.insert(group, roster);
-        }
-    }
-}
-
 /// Layouts by group, as they were last seen.
 #[derive(Debug, Default)]
 pub(crate) struct LayoutCache(Mutex<HashMap<GroupId, Layout>>);
+
+/// Layouts remembered at most.
+const LAYOUTS: usize = 1024;
 
 impl LayoutCache {
     fn get(&self, group: &GroupId) -> Layout {
@@ -77,7 +60,7 @@ impl LayoutCache {
     fn put(&self, group: &GroupRow) {
         if let Ok(mut map) = self.0.lock() {
             // What is not remembered is taken to be one shard, which is nearly always right.
-            if group.layout == Layout::default() || map.len() >= ROSTERS {
+            if group.layout == Layout::default() || map.len() >= LAYOUTS {
                 map.remove(&group.id);
             } else {
                 map.insert(group.id.clone(), group.layout.clone());
@@ -209,6 +192,7 @@ fn unreadable(what: impl Into<String>) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
-use super::users::User;
+use super::users::{Caller, User};
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
@@ -171,14 +171,8 @@ impl Store {
         const GONE: StoreError = StoreError::Missing("invite");
         let hash = token.hash();
         let invite = self.directory_row(&keys::profile_invite(&hash)).await?.ok_or(GONE)?;
-        let read = || -> std::result::Result<(UserId, DriveId, i64), String> {
-            Ok((
-                UserId::parse(attr::get_text(&invite, "user")?).map_err(|e| e.to_string())?,
-                DriveId::parse(attr::get_text(&invite, "drive")?).map_err(|e| e.to_string())?,
-                attr::get_number(&invite, EXPIRES)?,
-            ))
-        };
-        let (user, drive, expires) = read().map_err(unreadable)?;
+        let Caller { user, drive } = Caller::read(&invite)?;
+        let expires: i64 = attr::get_number(&invite, EXPIRES).map_err(unreadable)?;
         if expires <= now.seconds() {
             return Err(GONE);
         }

@@ -33,6 +33,19 @@ pub struct Caller {
     pub drive: DriveId,
 }
 
+impl Caller {
+    /// Whose a row is: that of an identity, of an invite, or of a profile that waits.
+    pub(super) fn read(row: &Row) -> Result<Self> {
+        let read = || -> std::result::Result<Self, String> {
+            Ok(Self {
+                user: UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
+                drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
+            })
+        };
+        read().map_err(unreadable)
+    }
+}
+
 impl User {
     /// The rows of the profile and its drive.
     pub(super) fn rows(&self) -> [Row; 2] {
@@ -116,13 +129,7 @@ impl Store {
     /// Those of the database.
     pub async fn caller(&self, issuer: &str, subject: &str) -> Result<Option<Caller>> {
         let Some(row) = self.directory_row(&keys::identity(issuer, subject)).await? else { return Ok(None) };
-        let read = || -> std::result::Result<Caller, String> {
-            Ok(Caller {
-                user: UserId::parse(attr::get_text(&row, "user")?).map_err(|e| e.to_string())?,
-                drive: DriveId::parse(attr::get_text(&row, "drive")?).map_err(|e| e.to_string())?,
-            })
-        };
-        read().map(Some).map_err(unreadable)
+        Caller::read(&row).map(Some)
     }
 
     /// A user's profile.

@@ -6,12 +6,10 @@
 //! know of each other, none is taken by itself: an identity belongs to one profile only, and which one is its owner's to
 //! say, by an invite ([ADR 14](../../../docs/adr/0014-addresses-link-profiles.md)).
 
-use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
 use super::profiles::{OPEN, WAITS, identity_rows};
-use super::unreadable;
-use super::users::User;
+use super::users::{Caller, User};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
@@ -36,13 +34,7 @@ impl Store {
             |row: &&Row| attr::get_number(row, EXPIRES).is_ok_and(|expires: i64| expires > now.seconds());
         let open: Vec<&Row> = rows.iter().filter(open).collect();
         let [row] = open.as_slice() else { return Ok(None) };
-        let read = || -> std::result::Result<(UserId, DriveId), String> {
-            Ok((
-                UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
-                DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
-            ))
-        };
-        let (user, drive) = read().map_err(unreadable)?;
+        let Caller { user, drive } = Caller::read(row)?;
         let profile = self.directory_row(&keys::user(&user)).await?;
         let waiting = profile.as_ref().filter(|profile| attr::get_text(profile, WAITS).ok() == Some(&*waits));
         let Some(invite) = waiting.and_then(|profile| attr::get_text(profile, OPEN).ok()) else {
