@@ -50,7 +50,9 @@ impl Stub {
                 let statements = body.matches("\"Statement\":").count();
                 return Ok(format!("{{\"Responses\":[{}]}}", vec!["{}"; statements].join(",")));
             }
-            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" => return Ok("{}".into()),
+            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => {
+                return Ok("{}".into());
+            }
             _ => {}
         }
         let key = key(operation, body);
@@ -67,6 +69,12 @@ impl Stub {
             ),
             "BatchGetItem" => serde_json::to_string(
                 &self.database.batch_get_item(serde_json::from_value(request)?).map_err(BenchError::other)?,
+            ),
+            "TransactGetItems" => serde_json::to_string(
+                &self
+                    .database
+                    .transact_get_items(serde_json::from_value(request)?)
+                    .map_err(BenchError::other)?,
             ),
             other => return Err(BenchError::other(format!("the stub does not know {other}"))),
         }?;

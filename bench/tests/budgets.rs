@@ -1,6 +1,6 @@
 //! Deterministic counts that must not grow. Sizes are small; the boundaries between batches are among them.
 
-use bench::cases::{create, join, page, redeliver, rules};
+use bench::cases::{create, join, page, redeliver, rules, speed};
 use bench::report::{Check, Report};
 
 /// What a report says was not shown, but for what is known to be so.
@@ -37,4 +37,10 @@ async fn a_change_of_rules_writes_what_differs() {
 async fn what_is_delivered_again_changes_nothing() {
     let report = redeliver::run(30).await.unwrap();
     assert_eq!(missed(&report, |_| false), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_speed_can_be_measured() {
+    // How fast it is depends on the machine; that nothing it calls is unknown to the stub does not.
+    assert!(!speed::run(60, 1).await.unwrap().tables.is_empty());
 }
