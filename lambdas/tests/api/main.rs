@@ -15,6 +15,8 @@ mod contracts;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod database;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 mod erasure;

@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
 
-use crate::world::{Person, Refused, World, text};
+use crate::database::Refused;
+use crate::world::{Person, World, text};
 
 const TIME: &str = "2014-02-03T03:42:12Z";
 /// How often each race is run: who comes first differs from run to run.

@@ -8,7 +8,8 @@ use lambdas::replicator::Replicator;
 use serde_json::{Map, Value as Json, json};
 use store::{Store, Tables};
 
-use crate::world::{CANCELLED, World};
+use crate::database::CANCELLED;
+use crate::world::World;
 
 fn image(row: &std::collections::HashMap<String, AttributeValue>) -> Json {
     let value = |value: &AttributeValue| -> Json {
