@@ -15,11 +15,13 @@ mod remembering;
 mod rosters;
 mod scenarios;
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::io::Write as _;
 use std::time::Instant;
 
 use models::{Action, Protocol, Scenario, State, Variant};
-use stateright::{Checker, HasDiscoveries, Model as _, Path};
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Path};
 
 /// What checking a model came to.
 struct Outcome {
@@ -53,9 +55,32 @@ fn check(scenario: Scenario, variant: Variant, until: HasDiscoveries) -> Outcome
 }
 
 /// What happens on the way to what was found, and where it ends.
-fn steps(path: &Path<State, Action>) -> String {
+fn steps<S, A: Debug>(path: &Path<S, A>) -> String
+where
+    Path<S, A>: Clone,
+{
     let steps: Vec<String> = path.clone().into_actions().iter().map(|action| format!("{action:?}")).collect();
     steps.join(", ")
+}
+
+/// The properties of a model of what is remembered that are broken, or shown, by their names.
+fn found<M>(name: &str, variant: &str, model: M, until: HasDiscoveries) -> Vec<&'static str>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + Debug + PartialEq + Send + Sync,
+{
+    let checker = model.checker().finish_when(until).spawn_bfs().join();
+    tell(&format!("{name:<24} {variant:<18} {:>9} states", checker.unique_state_count()));
+    let mut found: Vec<_> = checker.discoveries().into_iter().collect();
+    found.sort_by_key(|(name, _)| *name);
+    for (name, path) in &found {
+        // What is shown is as it should be.
+        if checker.model().property(name).expectation == Expectation::Always {
+            tell(&format!("    breaks `{name}`: {}", steps(path)));
+        }
+    }
+    found.into_iter().map(|(name, _)| name).collect()
 }
 
 /// To the terminal itself: what a passing test prints is swallowed, and these figures are worth seeing.

@@ -1,23 +1,12 @@
 //! What a function remembers of where a drive shares is what it would read.
 
 use models::remembering::{REMEMBERED, Recall, Remembering, STALE, TORN};
-use stateright::{Checker, HasDiscoveries, Model as _};
-
-use crate::tell;
+use stateright::HasDiscoveries;
 
 /// The properties that a variant breaks, or shows.
 fn found(variant: Remembering, (changes, calls): (u8, u8), until: HasDiscoveries) -> Vec<&'static str> {
     let model = Recall { variant, changes, calls };
-    let checker = model.checker().finish_when(until).spawn_bfs().join();
-    tell(&format!("remembering              {variant:<18?} {:>9} states", checker.unique_state_count()));
-    let mut found: Vec<_> = checker.discoveries().into_iter().collect();
-    found.sort_by_key(|(name, _)| *name);
-    for (name, path) in found.iter().filter(|(name, _)| *name != REMEMBERED) {
-        let steps: Vec<String> =
-            path.clone().into_actions().iter().map(|action| format!("{action:?}")).collect();
-        tell(&format!("    breaks `{name}`: {}", steps.join(", ")));
-    }
-    found.into_iter().map(|(name, _)| name).collect()
+    crate::found("remembering", &format!("{variant:?}"), model, until)
 }
 
 #[test]

@@ -1,23 +1,12 @@
 //! What a function remembers of a roster lacks nothing that was answered.
 
 use models::rosters::{Guard, MISSED, REMEMBERED, Rosters};
-use stateright::{Checker, HasDiscoveries, Model as _};
-
-use crate::tell;
+use stateright::HasDiscoveries;
 
 /// The properties that a guard breaks, or shows.
 fn found(guard: Guard, deaths: bool, until: HasDiscoveries) -> Vec<&'static str> {
     let model = Rosters { guard, changes: 3, lists: 3, deaths };
-    let checker = model.checker().finish_when(until).spawn_bfs().join();
-    tell(&format!("rosters                  {guard:<18?} {:>9} states", checker.unique_state_count()));
-    let mut found: Vec<_> = checker.discoveries().into_iter().collect();
-    found.sort_by_key(|(name, _)| *name);
-    for (name, path) in found.iter().filter(|(name, _)| *name != REMEMBERED) {
-        let steps: Vec<String> =
-            path.clone().into_actions().iter().map(|action| format!("{action:?}")).collect();
-        tell(&format!("    breaks `{name}`: {}", steps.join(", ")));
-    }
-    found.into_iter().map(|(name, _)| name).collect()
+    crate::found("rosters", &format!("{guard:?}"), model, until)
 }
 
 fn holds(guard: Guard, deaths: bool) {
