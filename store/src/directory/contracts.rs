@@ -113,7 +113,7 @@ impl Store {
     ) -> Result<Job> {
         let job = self.revision_job(group, membership, now).await?;
         let change = RosterChange::begin();
-        let mut actions = vec![self.roster_changes(&group.id, 0, &change)?];
+        let mut actions = vec![self.roster_changes(&group.id, &change)?];
         actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
         match self.change_roster(&group.id, &change, actions).await {

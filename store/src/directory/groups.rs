@@ -1,7 +1,7 @@
 //! Groups and their rules.
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
-use domain::id::{GroupId, Name, UserId};
+use domain::id::{GroupId, InvitationId, Name, UserId};
 use domain::replication::Spread;
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
@@ -10,6 +10,7 @@ use super::changing::RosterChange;
 use super::invitations::Invitation;
 use super::jobs::{Job, JobKind, JobStatus};
 use super::members::owner_rows;
+use super::offers::{MOST_OPEN, OFFER_LIMIT, OFFERS, STACK_OFFER};
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
@@ -41,6 +42,10 @@ pub struct GroupRow {
     pub layout: Layout,
     /// How many owners it has.
     pub owners: u32,
+    /// The invitation of its first owner that the stack offers now, if it is declared there.
+    pub stack_offer: Option<InvitationId>,
+    /// How many invitations were ever offered, resent ones included.
+    pub(super) offers: u64,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -84,6 +89,12 @@ impl GroupRow {
                 rules_since: attr::get_time(row, "rulesSince")?,
                 layout: Layout::parse(attr::get_text(row, LAYOUT)?).ok_or("`layout` is no layout")?,
                 owners: attr::get_number(row, "owners")?,
+                stack_offer: attr::get_text(row, STACK_OFFER)
+                    .ok()
+                    .map(InvitationId::parse)
+                    .transpose()
+                    .map_err(|e| e.to_string())?,
+                offers: attr::get_number(row, OFFERS)?,
                 created: attr::get_time(row, "created")?,
             })
         };
@@ -98,7 +109,10 @@ pub(crate) const MARK: &str = "mark";
 /// The attribute of a revision of the rules that says how copies were spread by it.
 pub(crate) const SPREAD: &str = "spread";
 
-fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> Row {
+/// The first revision of a group's roster.
+pub(super) const FIRST_REVISION: u64 = 1;
+
+fn group_row(group: &NewGroup<'_>, declared: Option<(&Name, &Invitation)>, now: Timestamp) -> Row {
     let owners = u32::from(group.owner.is_some());
     let mut row = attr::row(
         &keys::group(&group.id),
@@ -106,16 +120,19 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
             ("group", attr::text(group.id.as_str())),
             ("name", attr::text(group.name)),
             ("state", attr::text("active")),
-            ("rosterRev", attr::number(1)),
+            ("rosterRev", attr::number(FIRST_REVISION)),
             ("ruleRev", attr::number(1)),
             ("owners", attr::number(owners)),
+            (OFFERS, attr::number(u64::from(declared.is_some()))),
+            (OFFER_LIMIT, attr::number(MOST_OPEN)),
             (LAYOUT, attr::text(first_layout(group).text())),
             ("rulesSince", attr::text(now.to_string())),
             ("created", attr::text(now.to_string())),
         ],
     );
-    if let Some(name) = declared {
+    if let Some((name, invitation)) = declared {
         row.insert("declared".into(), attr::text(name.as_str()));
+        row.insert(STACK_OFFER.into(), attr::text(invitation.id.as_str()));
     }
     row
 }
@@ -186,7 +203,7 @@ impl Store {
         let name_row = attr::row(&keys::declared_group(declared), [("group", attr::text(group.id.as_str()))]);
         let mut actions = vec![
             self.put_new(name_row)?,
-            self.put_new(group_row(group, Some(declared), now))?,
+            self.put_new(group_row(group, Some((declared, invitation)), now))?,
             self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
         ];
         for row in invitation.rows() {

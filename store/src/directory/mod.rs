@@ -12,10 +12,10 @@ mod invitations;
 mod jobs;
 mod leaving;
 mod members;
+mod offers;
 mod profiles;
 mod progress;
 mod renaming;
-mod renewing;
 mod rosters;
 mod shares;
 mod standing;
@@ -31,11 +31,14 @@ use domain::id::GroupId;
 pub(crate) use audience::AUDIENCE;
 pub use groups::{Extent, GroupRow, NewGroup};
 pub(crate) use groups::{MARK, SPREAD};
-pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
+pub(crate) use invitations::OFFERED;
+pub use invitations::{Invitation, InvitationStatus, Invitee, Role, Writer};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
+pub use offers::MOST_OPEN;
+pub(crate) use offers::{ERASED_AT, LOST_BY};
 pub use profiles::InviteToken;
-pub(crate) use profiles::WAITS;
+pub(crate) use profiles::{MADE_BY, WAITS};
 pub(crate) use rosters::RosterCache;
 pub(crate) use shares::Shares;
 pub use users::{Caller, User};
@@ -161,7 +164,7 @@ impl Store {
         self.put_action(row, Some("attribute_not_exists(pk)"))
     }
 
-    fn put(&self, row: Row) -> Result<TransactWriteItem> {
+    pub(crate) fn put(&self, row: Row) -> Result<TransactWriteItem> {
         self.put_action(row, None)
     }
 
