@@ -154,7 +154,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListUserMembers => new("profile", "List the caller's memberships", "As user and through their drive.")
             .entries("MembershipPage"),
         Operation::ListUserInvitations => {
-            new("profile", "List the open invitations to the caller", "By their id or their verified address.")
+            new("profile", "List the open invitations to the caller", "By their id or their verified address, with the current names of the groups. A page may be short although more follow.")
                 .entries("InvitationToMePage")
         }
         Operation::ListReceipts => new(
@@ -330,17 +330,17 @@ pub(super) fn doc(operation: Operation) -> Doc {
         .gives(200, "The contract as it is now", "ContractState")
         .refuses(&[(409, "conflict")]),
         Operation::ListGroupInvitations => {
-            new("invitations", "List a group's invitations", "To its owners.").entries("InvitationPage")
+            new("invitations", "List a group's invitations", "To its owners. Those that no longer count are listed as revoked.").entries("InvitationPage")
         }
         Operation::CreateInvitation => new(
             "invitations",
             "Invite somebody into a group",
-            "By address or by user id. The answer does not tell whether it is anybody's.",
+            "By address or by user id; the response does not depend on whether anybody has it. It replaces an open invitation of the same invitee to the same role. It counts as long as the caller owns the group, and ends when the invitee loses a role. A group has at most 1,000 open invitations.",
         )
         .takes("NewInvitation")
         .gives(201, "Invited", "Invitation")
         .once()
-        .refuses(&[(409, "conflict")]),
+        .refuses(&[(409, "role-held"), (409, "too-many-invitations"), (409, "conflict")]),
         Operation::RevokeInvitation => {
             new("invitations", "Take an open invitation back", "Repeating it changes nothing.")
                 .gives_nothing("Revoked; nobody is let in by it any more")
@@ -349,10 +349,15 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ResendInvitation => new(
             "invitations",
             "Offer an open invitation for longer",
-            "Also one that is over: it can be accepted for the full time again.",
+            "Also one that has expired or whose writer no longer owns the group: it is then the caller's, and can be accepted for the full time again.",
         )
         .gives(200, "The invitation as it is now", "Invitation")
-        .refuses(&[(409, "not-open"), (409, "conflict")]),
+        .refuses(&[
+            (409, "not-open"),
+            (409, "role-held"),
+            (409, "too-many-invitations"),
+            (409, "conflict"),
+        ]),
         Operation::AcceptInvitation => new(
             "invitations",
             "Accept an invitation",

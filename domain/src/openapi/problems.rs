@@ -93,6 +93,8 @@ pub const PROBLEMS: &[ProblemType] = &[
     of("no-invite", 404, When::Told, "the invite does not count: never made, used, replaced or expired"),
     of("declared-group", 409, When::Told, "stack.yaml declares the group, and this is changed there"),
     of("not-open", 409, When::Told, "the invitation was answered or revoked"),
+    of("role-held", 409, When::Told, "the invitee holds the role already"),
+    of("too-many-invitations", 409, When::Told, "the group has 1,000 open invitations"),
     of("has-profile", 409, When::Told, "the caller has a profile already"),
     of("last-owner", 409, When::Told, "a group keeps one owner at least"),
     of("conflict", 409, When::Told, "somebody else changed it at the same time"),

@@ -4,7 +4,7 @@
 //! which section the next one goes on, and where.
 
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, MemberId};
+use store::directory::{Caller, Invitation, MemberId};
 use store::page::{Direction, Window};
 
 use super::data::item_json;
@@ -117,12 +117,11 @@ impl Call<'_> {
             Section::Memberships => slice(self.exported_memberships(caller).await?, after_text, limit),
             Section::Invitations => {
                 let user = self.store().user(&caller.user).await?;
-                let open = self.store().user_invitations(&user, self.now).await?;
-                let all = open.iter().map(|invitation| {
-                    let json = super::invitations::for_invitee(invitation);
-                    (invitation.id.to_string(), entry("invitation", json))
-                });
-                slice(all.collect(), after_text, limit)
+                let (open, next) = self.store().user_invitations(&user, self.now, after, limit).await?;
+                let json = |(invitation, name): &(Invitation, String)| {
+                    entry("invitation", super::invitations::for_invitee(invitation, name))
+                };
+                numbered(open.iter().map(json).collect(), next)
             }
             Section::Receipts => {
                 let (receipts, next) = self.store().receipts(&caller.drive, after, limit).await?;

@@ -88,7 +88,7 @@ impl Call<'_> {
             if user == caller.user && !member.owns() {
                 return Err(Problem::forbidden("only owners of the group may do this"));
             }
-            match self.store().change_roles(&group.id, &member, &roles, &caller.user, self.now).await {
+            match self.store().change_roles(&group, &member, &roles, &caller.user, self.now).await {
                 Ok(()) => {
                     let member = UserMembership { roles, ..member };
                     return Ok(Response::json(200, &super::members::user_json(&member)));
@@ -117,7 +117,7 @@ impl Call<'_> {
             let to = to.ok_or_else(|| {
                 wrong("is nobody who reads or owns the group; invite them as an owner, and leave then")
             })?;
-            match self.store().transfer_group(&group.id, &from, &to).await {
+            match self.store().transfer_group(&group, &from, &to, self.now).await {
                 Ok(()) => return Ok(Response::empty()),
                 Err(StoreError::Missing("membership")) => {}
                 Err(error) => return Err(refused(error)),

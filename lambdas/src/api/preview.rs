@@ -6,7 +6,7 @@ use domain::replication::Rulebook;
 use domain::rules::{Contract, Question, Terms};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, InvitationStatus, Role};
+use store::directory::{Caller, Role};
 use store::page::{Direction, Window};
 
 use super::contracts::{Joining, Past};
@@ -36,7 +36,7 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let invitation = self.my_invitation(&caller).await?;
         // What an answered invitation leads to is for members to see, and who has left is none.
-        if invitation.status != InvitationStatus::Pending || invitation.expires <= self.now {
+        if !self.store().is_acceptable(&invitation, &caller.user, self.now).await? {
             return Err(Problem::conflict("not-acceptable", "the invitation is no longer open"));
         }
         let group = self.live_group(&invitation.group).await?;

@@ -121,9 +121,10 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
         let user = self.store().user(&caller.user).await?;
-        let invitations = self.store().user_invitations(&user, self.now).await?;
-        let entries =
-            invitations.iter().map(|invitation| (invitation.id.to_string(), for_invitee(invitation)));
-        Ok(paging.answer_slice(self, entries.collect()))
+        let window = &paging.window;
+        let page = self.store().user_invitations(&user, self.now, window.after.clone(), window.limit);
+        let (invitations, next) = page.await?;
+        let entries = invitations.iter().map(|(invitation, name)| for_invitee(invitation, name)).collect();
+        Ok(paging.answer(self, entries, next.as_deref()))
     }
 }

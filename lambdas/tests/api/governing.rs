@@ -1,31 +1,37 @@
 //! Groups that people govern: names, roles, owners, invitations, rules.
 
-use domain::id::Name;
+use domain::id::{GroupId, Name};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
-use store::directory::{Invitation, InvitationStatus, Invitee, JobKind, NewGroup, Role};
+use store::directory::{Invitation, InvitationStatus, Invitee, JobKind, NewGroup, Role, Writer};
 use store::ids;
 
 use crate::world::{Person, World, numbers, text};
 
-/// A group that stack.yaml declares, of which this person is an owner.
-async fn declared(world: &World, owner: &Person<'_>) -> String {
-    let group = ids::group();
-    let invitation = Invitation {
+/// What the stack offers the first owner of a group, at this revision of its roster.
+pub fn stack_offer(world: &World, group: &GroupId, revision: u64, owner: &str) -> Invitation {
+    Invitation {
         id: ids::invitation(),
         group: group.clone(),
-        group_name: "clinic".into(),
         role: Role::Owner,
-        invitee: Invitee::Email(format!("{}@example.org", owner.subject)),
-        invited_by: None,
+        invitee: Invitee::Email(format!("{owner}@example.org")),
+        writer: Writer::Stack,
         created: world.now(),
+        offered: world.now(),
+        revision,
         expires: world.now().plus_millis(86_400_000),
         status: InvitationStatus::Pending,
         answered_by: None,
-    };
+    }
+}
+
+/// A group that stack.yaml declares, of which this person is an owner.
+pub async fn declared(world: &World, owner: &Person<'_>) -> String {
+    let group = ids::group();
+    let invitation = stack_offer(world, &group, 1, &owner.subject);
     let rules = &world.document.group_defaults;
     let new = NewGroup { id: group.clone(), name: "clinic", rules, shards: 1, owner: None };
-    let name = Name::parse("clinic").unwrap();
+    let name = Name::parse(&format!("clinic-{}", owner.subject)).unwrap();
     world.store.create_declared_group(&new, &name, &invitation, world.now()).await.unwrap();
     owner
         .post(&format!("/groups/{group}/invitations/{}/accept", invitation.id), Json::Null)

@@ -45,6 +45,8 @@ mod members;
 #[cfg(test)]
 mod narrowing;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod profiles;

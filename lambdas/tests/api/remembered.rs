@@ -230,7 +230,8 @@ async fn what_changes_while_it_is_read_is_seen_the_next_time() {
                 let kind = JobKind::Purge(Departure::of(&membership, 1));
                 let job = Job::new(store::ids::job(), group.clone(), kind, now);
                 let leaving = Leaving { provider: Some((membership, job)), ..Leaving::default() };
-                store.leave(&group, &leaving).await.unwrap();
+                let group = store.group(&group).await.unwrap();
+                store.leave(&group, &leaving, now).await.unwrap();
             }
         };
         // While it is read for the first time, between any two reads; and while it is asked whether it is still so.

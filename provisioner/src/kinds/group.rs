@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::clock::now;
 use store::directory::{
-    Extent, GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role,
+    Extent, GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role, Writer,
 };
 use store::{Store, StoreError, ids};
 
@@ -139,8 +139,9 @@ impl Typed for Group {
         if let Some(owner) =
             want.owner.as_deref().filter(|owner| before.is_some_and(|before| before != *owner))
         {
-            let invitation = invitation(&group.id, &want.name, owner, now());
-            store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
+            // The group then names this invitation, so that the previous one no longer counts.
+            let invitation = invitation(&group.id, group.roster_rev, owner, now());
+            store.offer(&invitation, None).await.map_err(|error| failed(&error))?;
         }
         Ok(of(&want.table, want.name, &group.id, (want.rules, want.shards)))
     }
@@ -197,20 +198,22 @@ async fn create(store: &Store, want: &Attributes) -> Result<Found<Attributes>, S
         shards: want.shards,
         owner: None,
     };
-    let invitation = invitation(&id, &want.name, owner, time);
+    let invitation = invitation(&id, 1, owner, time);
     store.create_declared_group(&group, &want.name, &invitation, time).await?;
     Ok(of(&want.table, want.name.clone(), &id, (want.rules.clone(), want.shards)))
 }
 
-fn invitation(group: &GroupId, name: &Name, owner: &str, time: Timestamp) -> Invitation {
+/// The invitation of a group's first owner, offered at this revision of its roster.
+fn invitation(group: &GroupId, revision: u64, owner: &str, time: Timestamp) -> Invitation {
     Invitation {
         id: ids::invitation(),
         group: group.clone(),
-        group_name: name.to_string(),
         role: Role::Owner,
         invitee: Invitee::Email(owner.to_owned()),
-        invited_by: None,
+        writer: Writer::Stack,
         created: time,
+        offered: time,
+        revision,
         expires: time.plus_millis(OWNER_DAYS * 86_400_000),
         status: InvitationStatus::Pending,
         answered_by: None,

@@ -35,7 +35,7 @@ pub(crate) use invitations::OFFERED;
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role, Writer};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
-pub use offers::MOST_OPEN;
+pub use offers::{MOST_OPEN, TOO_MANY_OPEN};
 pub(crate) use offers::{ERASED_AT, LOST_BY};
 pub use profiles::InviteToken;
 pub(crate) use profiles::{MADE_BY, WAITS};

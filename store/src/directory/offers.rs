@@ -35,7 +35,7 @@ use crate::rows::Freshness;
 /// Open invitations per group at most.
 pub const MOST_OPEN: u64 = 1_000;
 /// Why a group can offer no more.
-const FULL: &str = "the group has 1,000 open invitations; revoke some, or wait until they expire";
+pub const TOO_MANY_OPEN: &str = "the group has 1,000 open invitations; revoke some, or wait until they expire";
 /// Why an answered invitation stays as it is.
 const ANSWERED: &str = "the invitation was answered or revoked already; create another one";
 /// The attribute of a group's row with the invitation that the stack offers.
@@ -304,7 +304,7 @@ impl Store {
             let (page, next) = self.group_invitations(&group.id, now, after, 100).await?;
             open += page.iter().filter(|invitation| is_open(invitation, now)).count() as u64;
             if open >= MOST_OPEN {
-                return Err(StoreError::Conflict(FULL));
+                return Err(StoreError::Conflict(TOO_MANY_OPEN));
             }
             after = next;
             if after.is_none() {
