@@ -99,7 +99,7 @@ pub const PROBLEMS: &[ProblemType] = &[
     of("last-owner", 409, When::Told, "a group keeps one owner at least"),
     of("conflict", 409, When::Told, "somebody else changed it at the same time"),
     of("not-acceptable", 409, When::Told, "the invitation is no longer open, or the role is held already"),
-    of("not-declinable", 409, When::Told, "the invitation was accepted"),
+    of("not-declinable", 409, When::Told, "the invitation was accepted, or is no longer open"),
     with(
         "version-mismatch",
         412,

@@ -55,6 +55,7 @@ struct Offer {
     user: u8,
     revision: u8,
     since_erasure: bool,
+    resent: bool,
     open: bool,
     removed: bool,
     must_end: bool,
@@ -204,7 +205,7 @@ impl Offers {
                 }
                 state.dead_counted |= offer.must_end;
                 state.accepted = true;
-                state.accepted_resent |= state.used.resends > 0 && which == 0;
+                state.accepted_resent |= offer.resent;
                 state.consumer = true;
                 state.revision += 1;
                 state.offers[usize::from(which)].open = false;
@@ -361,6 +362,7 @@ impl Model for Offers {
             user: state.user,
             revision: state.revision,
             since_erasure: state.user > 0,
+            resent: false,
             open: true,
             removed: false,
             must_end: false,
@@ -374,7 +376,7 @@ impl Model for Offers {
             Action::Resend(by, which) => {
                 next.used.resends += 1;
                 let Offer { by_address, user, .. } = state.offers[usize::from(which)];
-                let offer = Offer { user, ..offer(by, by_address) };
+                let offer = Offer { user, resent: true, ..offer(by, by_address) };
                 next.pending.push(Pending::Write { offer, resent: Some(which), shaken: false });
             }
             Action::Accept(which) => {
@@ -418,7 +420,8 @@ impl Model for Offers {
                         false => offer.user == 0,
                     };
                     if theirs {
-                        next.live_refused |= offer.open && !offer.must_end && !offer.may_end;
+                        next.live_refused |=
+                            offer.by_address && offer.open && !offer.must_end && !offer.may_end;
                         offer.removed = true;
                     }
                 }
