@@ -36,7 +36,7 @@ words!(
         Accepted,
         /// It was declined.
         Declined,
-        /// It was taken back.
+        /// It was revoked or replaced by a newer one, or the right behind it has ended.
         Revoked,
         /// Its time is over.
         Expired,

@@ -123,7 +123,7 @@ fn group_row(group: &NewGroup<'_>, declared: Option<(&Name, &Invitation)>, now: 
             ("rosterRev", attr::number(FIRST_REVISION)),
             ("ruleRev", attr::number(1)),
             ("owners", attr::number(owners)),
-            (OFFERS, attr::number(u64::from(declared.is_some()))),
+            (OFFERS, attr::number(0)),
             (OFFER_LIMIT, attr::number(MOST_OPEN)),
             (LAYOUT, attr::text(first_layout(group).text())),
             ("rulesSince", attr::text(now.to_string())),

@@ -32,7 +32,7 @@ use crate::keys::{self, EXPIRES, Key};
 use crate::once::{Keyed, Stamp};
 use crate::rows::Freshness;
 
-/// Open invitations per group at most.
+/// Open invitations per group at most, besides the one that the stack offers.
 pub const MOST_OPEN: u64 = 1_000;
 /// Why a group can offer no more.
 pub const TOO_MANY_OPEN: &str = "the group has 1,000 open invitations; revoke some, or wait until they expire";
@@ -40,7 +40,7 @@ pub const TOO_MANY_OPEN: &str = "the group has 1,000 open invitations; revoke so
 const ANSWERED: &str = "the invitation was answered or revoked already; create another one";
 /// The attribute of a group's row with the invitation that the stack offers.
 pub(super) const STACK_OFFER: &str = "stackOffer";
-/// The attribute of a group's row that counts offers, whatever became of them.
+/// The attribute of a group's row that counts the offers of owners, whatever became of them.
 pub(super) const OFFERS: &str = "offers";
 /// The attribute of a group's row with the count of offers at which open invitations have to be counted again.
 pub(super) const OFFER_LIMIT: &str = "offerLimit";
@@ -226,18 +226,21 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::group(&invitation.group))))
-            .condition_expression("#state = :active AND #offers < #limit")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#offers", OFFERS)
-            .expression_attribute_names("#limit", OFFER_LIMIT)
-            .expression_attribute_values(":active", attr::text("active"))
-            .expression_attribute_values(":one", attr::number(1));
+            .expression_attribute_values(":active", attr::text("active"));
         let update = match invitation.writer {
+            // One at a time counts, and no owner must be able to keep it from being corrected.
             Writer::Stack => update
-                .update_expression("SET #stack = :id ADD #offers :one")
+                .update_expression("SET #stack = :id")
+                .condition_expression("#state = :active")
                 .expression_attribute_names("#stack", STACK_OFFER)
                 .expression_attribute_values(":id", attr::text(invitation.id.as_str())),
-            Writer::User(_) | Writer::Erased => update.update_expression("ADD #offers :one"),
+            Writer::User(_) | Writer::Erased => update
+                .update_expression("ADD #offers :one")
+                .condition_expression("#state = :active AND #offers < #limit")
+                .expression_attribute_names("#offers", OFFERS)
+                .expression_attribute_names("#limit", OFFER_LIMIT)
+                .expression_attribute_values(":one", attr::number(1)),
         };
         action(update)
     }
@@ -302,7 +305,9 @@ impl Store {
         let mut after = None;
         loop {
             let (page, next) = self.group_invitations(&group.id, now, after, 100).await?;
-            open += page.iter().filter(|invitation| is_open(invitation, now)).count() as u64;
+            let counted =
+                |invitation: &&Invitation| is_open(invitation, now) && invitation.writer != Writer::Stack;
+            open += page.iter().filter(counted).count() as u64;
             if open >= MOST_OPEN {
                 return Err(StoreError::Conflict(TOO_MANY_OPEN));
             }
