@@ -1,5 +1,6 @@
 //! Groups that people govern: names, roles, owners, invitations, rules.
 
+use domain::address::Address;
 use domain::id::Name;
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
@@ -16,7 +17,7 @@ async fn declared(world: &World, owner: &Person<'_>) -> String {
         group: group.clone(),
         group_name: "clinic".into(),
         role: Role::Owner,
-        invitee: Invitee::Email(format!("{}@example.org", owner.subject)),
+        invitee: Invitee::Email(Address::parse(&format!("{}@example.org", owner.subject)).unwrap()),
         invited_by: None,
         created: world.now(),
         expires: world.now().plus_millis(86_400_000),

@@ -1,6 +1,7 @@
 //! Invitations: a role in a group, offered to a user or to an e-mail address.
 
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use domain::address::Address;
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 
@@ -41,20 +42,13 @@ impl Role {
 /// Whom an invitation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invitee {
-    /// Whoever proves to have this address.
-    Email(String),
+    /// Whoever has this address, as the user pool verifies it.
+    Email(Address),
     /// This user.
     User(UserId),
 }
 
 impl Invitee {
-    /// Whether the invitation is for this user.
-    pub fn is(&self, user: &User) -> bool {
-        match self {
-            Self::Email(address) => user.email.as_deref() == Some(&keys::normal_address(address)),
-            Self::User(id) => *id == user.id,
-        }
-    }
     pub(super) fn partition(&self) -> String {
         match self {
             Self::Email(address) => keys::email_partition(address),
@@ -137,7 +131,7 @@ impl Invitation {
             ],
         );
         match &self.invitee {
-            Invitee::Email(address) => row.insert("email".into(), attr::text(address)),
+            Invitee::Email(address) => row.insert("email".into(), attr::text(address.as_str())),
             Invitee::User(user) => row.insert("user".into(), attr::text(user.as_str())),
         };
         if let Some(by) = &self.invited_by {
@@ -170,7 +164,9 @@ impl Invitation {
                 role: Role::parse(attr::get_text(row, "role")?).ok_or("`role` is unknown")?,
                 invitee: match user("user")? {
                     Some(user) => Invitee::User(user),
-                    None => Invitee::Email(attr::get_text(row, "email")?.to_owned()),
+                    None => Invitee::Email(
+                        Address::parse(attr::get_text(row, "email")?).map_err(|e| e.to_string())?,
+                    ),
                 },
                 invited_by: user("invitedBy")?,
                 created: attr::get_time(row, "created")?,
@@ -246,13 +242,13 @@ impl Store {
         Ok((rows.iter().map(Invitation::read).collect::<Result<_>>()?, next))
     }
 
-    /// The open invitations for a user, by their identifier and by their address.
+    /// The open invitations for a user, by their identifier and by their address, which must be the verified one of now.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn user_invitations(&self, user: &User, now: Timestamp) -> Result<Vec<Invitation>> {
         let mut partitions = vec![keys::user_partition(&user.id)];
-        partitions.extend(user.email.as_deref().map(keys::email_partition));
+        partitions.extend(user.email.as_ref().map(keys::email_partition));
         let reads = partitions.iter().map(|pk| self.directory_rows(pk, "INVITE#"));
         let rows = futures::future::try_join_all(reads).await?;
         let mut found = rows.iter().flatten().map(Invitation::read).collect::<Result<Vec<_>>>()?;

@@ -2,10 +2,11 @@
 //!
 //! Whoever proves to own an address, at sign-up or with the first request, is linked to the profile that waits for it, as if
 //! they had presented its invite: in one transaction, which uses the invite up. This gives nobody anything of theirs away: a
-//! waiting profile has nothing in it but invitations, which they may decline. If several wait, made by people who do not
-//! know of each other, none is taken by itself: an identity belongs to one profile only, and which one is its owner's to
-//! say, by an invite ([ADR 14](../../../docs/adr/0014-addresses-link-profiles.md)).
+//! waiting profile has nothing in it but invitations, which they may decline. If several wait, the one that was created
+//! first is linked: so nobody can prevent the link by creating another profile for the same address
+//! ([ADR 22](../../../docs/adr/0022-addresses.md)).
 
+use domain::address::Address;
 use domain::time::Timestamp;
 
 use super::profiles::{OPEN, WAITS, identity_rows};
@@ -16,15 +17,15 @@ use crate::error::{Result, StoreError};
 use crate::keys::{self, EXPIRES};
 
 impl Store {
-    /// Links an identity to the profile that waits for its address, if exactly one does. The address must have been
-    /// verified by whoever issues the identity.
+    /// Links an identity to the profile that waits for its address, the oldest if there are several. The address must be
+    /// the one that the user pool has just verified.
     ///
     /// # Errors
     /// Those of the database. [`StoreError::Busy`] if the profile is being taken over in another way at the same time.
     pub async fn link_waiting(
         &self,
         (issuer, subject): (&str, &str),
-        email: &str,
+        email: &Address,
         now: Timestamp,
     ) -> Result<Option<User>> {
         let waits = keys::email_partition(email);
@@ -32,8 +33,8 @@ impl Store {
         // DynamoDB removes what has expired only some time later.
         let open =
             |row: &&Row| attr::get_number(row, EXPIRES).is_ok_and(|expires: i64| expires > now.seconds());
-        let open: Vec<&Row> = rows.iter().filter(open).collect();
-        let [row] = open.as_slice() else { return Ok(None) };
+        // Sort keys end with user ids, which begin with the time of creation.
+        let Some(row) = rows.iter().find(open) else { return Ok(None) };
         let Caller { user, drive } = Caller::read(row)?;
         let profile = self.directory_row(&keys::user(&user)).await?;
         let waiting = profile.as_ref().filter(|profile| attr::get_text(profile, WAITS).ok() == Some(&*waits));
@@ -48,7 +49,7 @@ impl Store {
             self.delete_action(&keys::profile_invite(invite), None)?,
             self.delete_action(&keys::waiting(&waits, &user), None)?,
         ];
-        match self.transact(actions).await {
+        match self.transact_holding(actions, &user, Some(email)).await {
             Ok(()) => Ok(Some(self.user(&user).await?)),
             // The same person on two devices at once: whichever was first has decided.
             Err(error) if error.refused_at(0) => Ok(None),

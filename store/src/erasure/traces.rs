@@ -1,10 +1,11 @@
 //! What in a row of the directory has to do with somebody who is being erased.
 
+use domain::address::Address;
 use domain::id::UserId;
 
 use super::Erased;
 use crate::attr::{self, Row};
-use crate::directory::{AUDIENCE, WAITS};
+use crate::directory::{AUDIENCE, EMAIL, WAITS};
 use crate::keys::{self, Key, PK, SK};
 
 /// Attributes that name somebody in a row that belongs to others: the name goes and the row stays.
@@ -48,7 +49,10 @@ pub(super) fn trace(row: &Row, whom: &Erased, job: &Key) -> Trace {
     let others = row.keys().map(String::as_str).filter(|name| !NAMES.contains(name));
     let theirs = others.into_iter().any(|name| named(&name));
     let addressed = whom.address.is_some()
-        && row.get("email").and_then(|email| email.as_s().ok()).map(|email| keys::email_partition(email))
+        && attr::get_text(row, EMAIL)
+            .ok()
+            .and_then(|email| Address::parse(email).ok())
+            .map(|address| keys::email_partition(&address))
             == whom.address;
     if (theirs || addressed) && is_about_one(text(PK), text(SK)) {
         let purge = text("status") == "open" && text("what").contains("\"kind\":\"purge\"");
@@ -76,7 +80,7 @@ mod tests {
         Erased {
             user: UserId::from_bits(7),
             drive: DriveId::from_bits(8),
-            address: Some(keys::email_partition("ann@example.org")),
+            address: Some(keys::email_partition(&Address::parse("ann@example.org").unwrap())),
         }
     }
 
@@ -98,7 +102,7 @@ mod tests {
         assert_eq!(found(row("REPAIR", &format!("ITEM#{drive}#x"), &[])), Trace::Row);
         let invited = row("GROUP#g", "INVITE#i", &[("invitedBy", user), ("user", other.as_str())]);
         assert_eq!(found(invited), Trace::Names(vec!["invitedBy"]));
-        let address = keys::email_partition("ann@example.org");
+        let address = keys::email_partition(&Address::parse("ann@example.org").unwrap());
         let waiting = row("INVITE#h", "PROFILE", &[("waitsFor", &address), ("user", other.as_str())]);
         assert_eq!(found(waiting), Trace::Names(vec!["waitsFor"]), "others' profile, without their address");
         assert_eq!(found(row("LEDGER#x", "SHOWN#y", &[("reader", user)])), Trace::Names(vec!["reader"]));
