@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient, SharedInterceptor};
+use domain::address::Address;
 use domain::id::{DriveId, GroupId};
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
@@ -44,16 +45,21 @@ impl Jobs for Queue {
     }
 }
 
-struct NoUserInfo;
+/// A user pool at no distance.
+struct Pool;
 
-impl UserInfo for NoUserInfo {
+impl UserInfo for Pool {
     fn verified_email<'a>(
         &'a self,
         _: &'a str,
-        _: &'a str,
+        subject: &'a str,
     ) -> BoxFuture<'a, std::result::Result<Option<String>, UserInfoError>> {
-        Box::pin(std::future::ready(Ok(None)))
+        Box::pin(std::future::ready(Ok(Some(address_of(subject)))))
     }
+}
+
+fn address_of(subject: &str) -> String {
+    format!("{subject}@example.org")
 }
 
 /// A stack, and a meter on its database.
@@ -189,7 +195,7 @@ impl World {
             CursorKey::new(vec![7; 32]),
             settings,
             Box::new(queue.clone()),
-            Box::new(NoUserInfo),
+            Box::new(Pool),
             KeyRing::new(Box::new(signer.listed()?)),
         );
         let now = Timestamp::parse("2026-01-01T00:00:00Z").map_err(BenchError::other)?;
@@ -209,7 +215,7 @@ impl World {
     /// # Errors
     /// Those of the store.
     pub async fn person(&self, subject: &str) -> Result<Person> {
-        let email = format!("{subject}@example.org");
+        let email = Address::parse(&address_of(subject)).map_err(BenchError::other)?;
         let (user, _) = self.store.create_user(ISSUER, subject, Some(&email), self.now).await?;
         // Long after both the time of requests and that of the functions' own programs.
         let token = self.signer.token(subject, 4_000_000_000)?;
@@ -258,7 +264,7 @@ impl World {
     /// # Errors
     /// If the API refuses.
     pub async fn admit(&self, group: &GroupId, owner: &Person, role: &str, whom: &Person) -> Result<Tally> {
-        let sent = json!({"role": role, "email": format!("{}@example.org", whom.subject)});
+        let sent = json!({"role": role, "email": address_of(&whom.subject)});
         let made = self.call(owner, "POST", &format!("/groups/{group}/invitations"), sent).await?;
         let accept = format!("/groups/{group}/invitations/{}/accept", text(&made, "id")?);
         self.meter.take();

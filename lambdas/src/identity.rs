@@ -5,6 +5,7 @@
 //!
 //! Source: Amazon Cognito Developer Guide, *Post confirmation Lambda trigger*.
 
+use domain::address::Address;
 use domain::time::Timestamp;
 use serde_json::Value as Json;
 use store::{Store, StoreError};
@@ -34,12 +35,12 @@ impl Identity {
         if self.store.caller(&issuer, subject).await?.is_some() {
             return Ok(false);
         }
-        Ok(self.store.link_waiting((&issuer, subject), email, now).await?.is_some())
+        Ok(self.store.link_waiting((&issuer, subject), &email, now).await?.is_some())
     }
 }
 
 /// Issuer, subject and verified address of whoever has signed up. The pool is the one that may call this function.
-fn signed_up(event: &Json) -> Option<(String, &str, &str)> {
+fn signed_up(event: &Json) -> Option<(String, &str, Address)> {
     let text = |name: &str| event.get(name).and_then(Json::as_str);
     let known = event.pointer("/request/userAttributes")?;
     let attribute = |name: &str| known.get(name).and_then(Json::as_str).filter(|value| !value.is_empty());
@@ -47,5 +48,5 @@ fn signed_up(event: &Json) -> Option<(String, &str, &str)> {
         return None;
     }
     let issuer = format!("https://cognito-idp.{}.amazonaws.com/{}", text("region")?, text("userPoolId")?);
-    Some((issuer, attribute("sub")?, attribute("email")?))
+    Some((issuer, attribute("sub")?, Address::parse(attribute("email")?).ok()?))
 }

@@ -1,5 +1,6 @@
 //! The keys of every row. Nothing else in Freehold builds one.
 
+use domain::address::Address;
 use domain::id::{DriveId, GroupId, InvitationId, ItemId, JobId, Name, UserId};
 use domain::replication::{ReplicaKey, Shard};
 use sha2::{Digest, Sha256};
@@ -78,8 +79,15 @@ pub fn profile_invite(hash: &str) -> Key {
     key(format!("INVITE#{hash}"), "PROFILE")
 }
 /// What is addressed to an e-mail address, before or after its owner has a profile.
-pub fn email_partition(address: &str) -> String {
-    format!("EMAIL#{}", digest(&[normal_address(address).as_bytes()]))
+pub fn email_partition(address: &Address) -> String {
+    format!("EMAIL#{}", address_hash(address))
+}
+/// Whose profile holds an address.
+pub fn address(address: &Address) -> Key {
+    key(format!("ADDRESS#{}", address_hash(address)), "HOLDER")
+}
+fn address_hash(address: &Address) -> String {
+    digest(&[address.key().as_bytes()])
 }
 /// A profile that waits for the owner of an address.
 pub fn waiting(partition: &str, user: &UserId) -> Key {
@@ -87,10 +95,6 @@ pub fn waiting(partition: &str, user: &UserId) -> Key {
 }
 /// The beginning of the sort keys of profiles that wait for an address.
 pub(crate) const WAITING: &str = "PROFILE#";
-/// Addresses are compared without regard to case and surrounding space.
-pub fn normal_address(address: &str) -> String {
-    address.trim().to_lowercase()
-}
 /// What a caller's idempotency key stands for.
 pub fn once(user: &UserId, key: &str, part: usize) -> Key {
     self::key(user_partition(user), format!("ONCE#{key}#{part}"))

@@ -9,14 +9,15 @@ use super::{Contract, Job, Role, words};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Invitee {
-    /// Whoever has proved this address to be theirs.
+    /// Whoever has this address, as the user pool verifies it.
     Email(String),
     /// A user.
     UserId(String),
 }
 
 impl Invitee {
-    /// Whoever has proved this address to be theirs.
+    /// Whoever has this address, as the user pool verifies it when they look. Two addresses are the same if they are equal in
+    /// Unicode NFC and ASCII lower case.
     pub fn email(address: &str) -> Self {
         Self::Email(address.to_owned())
     }
@@ -205,6 +206,6 @@ pub struct PreviewOfConsumers {
 pub struct PreviewOfConsumer {
     /// Who.
     pub id: String,
-    /// Their address, if they have proved one.
+    /// Their address, if the user pool had verified one when they called last.
     pub email: Option<String>,
 }

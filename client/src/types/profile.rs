@@ -16,7 +16,7 @@ pub struct User {
     pub drive: String,
     /// Since when.
     pub created: String,
-    /// The address that they have proved to be theirs.
+    /// The address that the user pool has verified, in the case in which it was verified and in Unicode NFC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }

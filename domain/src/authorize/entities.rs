@@ -39,8 +39,7 @@ pub(super) fn of(
                 attributes.insert("user".to_owned(), reference("User", user.as_str())?);
             }
             if let Some(address) = address {
-                attributes
-                    .insert("address".to_owned(), RestrictedExpression::new_string((*address).to_owned()));
+                attributes.insert("address".to_owned(), RestrictedExpression::new_string(address.key()));
             }
             with(&mut found, uid("Invitation", "invitation")?, attributes, HashSet::new())?
         }
@@ -56,7 +55,7 @@ fn of_actor(found: &mut Vec<Entity>, actor: &Actor<'_>, subject: &Subject<'_>) -
     };
     let mut attributes = HashMap::from([("drive".to_owned(), reference("Drive", drive.as_str())?)]);
     if let Some(address) = address {
-        attributes.insert("address".to_owned(), RestrictedExpression::new_string((*address).to_owned()));
+        attributes.insert("address".to_owned(), RestrictedExpression::new_string(address.key()));
     }
     let mut rosters = HashSet::new();
     if let Subject::Group(group) | Subject::Member(group, _) | Subject::Invitation { group, .. } = subject {

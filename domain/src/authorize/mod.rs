@@ -19,6 +19,7 @@ use cedar_policy::{
     Authorizer, Context, Decision, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema,
 };
 
+use crate::address::Address;
 use crate::id::{DriveId, GroupId, UserId};
 use crate::replication::Roster;
 use crate::routes::{Operation, ROUTES};
@@ -39,8 +40,8 @@ pub enum Actor<'a> {
         id: &'a UserId,
         /// Their own drive.
         drive: &'a DriveId,
-        /// The address that they have proved to be theirs, in its normal form; needed only for invitations.
-        address: Option<&'a str>,
+        /// The address that the user pool has verified as theirs; needed only for invitations to an address.
+        address: Option<&'a Address>,
     },
 }
 
@@ -94,8 +95,8 @@ pub enum Subject<'a> {
         group: GroupFacts<'a>,
         /// The user whom it is for.
         user: Option<&'a UserId>,
-        /// Or the address, in its normal form.
-        address: Option<&'a str>,
+        /// Or the address.
+        address: Option<&'a Address>,
     },
 }
 

@@ -163,11 +163,14 @@ fn an_invitation_is_for_one_user_or_for_one_proved_address() {
     let gone = GroupFacts { active: false, ..owner };
     assert_eq!(ask_in(gone, actor(None), Some(&id), None), Verdict::Hidden("invitation"));
     assert_eq!(ask(actor(None), Some(&id), None), Verdict::Allowed);
-    assert_eq!(ask(actor(Some("a@example.org")), None, Some("a@example.org")), Verdict::Allowed);
+    let [a, same, b] =
+        ["a@example.org", "A@Example.org", "b@example.org"].map(|a| Address::parse(a).unwrap());
+    assert_eq!(ask(actor(Some(&a)), None, Some(&a)), Verdict::Allowed);
+    assert_eq!(ask(actor(Some(&a)), None, Some(&same)), Verdict::Allowed, "ASCII case does not matter");
     for refused in [
-        ask(actor(Some("a@example.org")), Some(&other), None),
-        ask(actor(Some("a@example.org")), None, Some("b@example.org")),
-        ask(actor(None), None, Some("a@example.org")),
+        ask(actor(Some(&a)), Some(&other), None),
+        ask(actor(Some(&a)), None, Some(&b)),
+        ask(actor(None), None, Some(&a)),
         ask(actor(None), None, None),
     ] {
         assert_eq!(refused, Verdict::Hidden("invitation"));

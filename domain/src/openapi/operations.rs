@@ -96,14 +96,15 @@ const LAST_OWNER: &[(u16, &str)] = &[(409, "last-owner"), (409, "conflict")];
 
 pub(super) fn doc(operation: Operation) -> Doc {
     match operation {
-        Operation::GetUser => new("profile", "Show the caller's profile", "Who has none yet is told so with 404.")
+        Operation::GetUser => new("profile", "Show the caller's profile", "404 if there is none. The address is the one that the user pool has verified, at most five minutes ago.")
             .gives(200, "The profile", "User")
             .refuses(&[(404, "no-profile")]),
         Operation::CreateUser => new(
             "profile",
             "Make the caller's profile, with a drive of their own",
-            "Takes no body: the address is the one that the user pool has verified. If a profile waits for this address, it \
-             is that one. Repeating it changes nothing.",
+            "Takes no body: the address is the one that the user pool has verified. If profiles wait for this address, the \
+             caller gets the one that was created first. If another profile had the address, it no longer has. Repeating \
+             the call corrects the address.",
         )
         .gives(200, "They had it already, or it waited for them", "User")
         .gives(201, "Made", "User")
@@ -125,7 +126,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
             "profile",
             "Make a profile for somebody who has not signed in yet",
             "It can be invited into groups at once. Whoever has the invite's secret takes it over; so does, without it, whoever \
-             signs up with the address that it waits for, unless another profile waits for the same.",
+             signs up with the address that it waits for. If several profiles wait for one address, the oldest is linked.",
         )
         .may_take("NewProfile")
         .gives(201, "Made", "MadeProfile"),
@@ -154,7 +155,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListUserMembers => new("profile", "List the caller's memberships", "As user and through their drive.")
             .entries("MembershipPage"),
         Operation::ListUserInvitations => {
-            new("profile", "List the open invitations to the caller", "By their id or their verified address, with the current names of the groups. A page may be short although more follow.")
+            new("profile", "List the open invitations to the caller", "By their id, or by the address that the user pool has verified, at most five minutes ago; with the current names of the groups. A page may be short although more follow.")
                 .entries("InvitationToMePage")
         }
         Operation::ListReceipts => new(
@@ -335,7 +336,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::CreateInvitation => new(
             "invitations",
             "Invite somebody into a group",
-            "By address or by user id; the response does not depend on whether anybody has it. It replaces an open invitation of the same invitee to the same role. It counts as long as the caller owns the group, and ends when the invitee loses a role. A group has at most 1,000 open invitations.",
+            "By address or by user id; the response does not depend on whether anybody has it. It replaces an open invitation of the same invitee to the same role. It counts as long as the caller owns the group, and ends when the invitee loses a role. A group has at most 1,000 open invitations. An invitation to an address can be seen and answered by whoever has this address, as the user pool verifies it, at most five minutes ago.",
         )
         .takes("NewInvitation")
         .gives(201, "Invited", "Invitation")

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
+use crate::address::Address;
 use crate::id::Name;
 use crate::rules::{self, MAX_CONDITION, RuleError, RulePart};
 use crate::stack::{DeclaredGroup, History, Rule, RuleSet};
@@ -82,16 +83,14 @@ fn group(
     Some(DeclaredGroup { name: name?, description, owner, rules, shards, renamed_from, approved, examples })
 }
 
-fn owner(entry: &Entry, report: &mut Report) -> Option<String> {
+fn owner(entry: &Entry, report: &mut Report) -> Option<Address> {
     let text = report.text(entry)?;
-    forms::address(text)
-        .map(|()| text.to_owned())
-        .map_err(|why| {
-            let message = format!("{} is not an e-mail address: {why}", quoted(text));
+    Address::parse(text)
+        .map_err(|error| {
             report.add(
                 codes::ADDRESS,
                 entry.value.at,
-                message,
+                error.to_string(),
                 "write the owner's address, for example `lead@example.org`",
             );
         })

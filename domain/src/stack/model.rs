@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::datatype::DataType;
 use crate::id::Name;
 use crate::time::Timestamp;
@@ -57,7 +58,7 @@ pub struct DeclaredGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The address of its first owner, who is invited when the group is made.
-    pub owner: String,
+    pub owner: Address,
     /// What it receives.
     pub rules: RuleSet,
     /// Over how many partitions its copies of one type are spread.

@@ -26,6 +26,8 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let user = self.store().user(&caller.user).await?;
+        // Without the pool, the address that it knew last is erased: nobody has to stay because the pool does not answer.
+        let user = self.with_verified_address(user.clone()).await.unwrap_or(user);
         self.must_not_own_alone(&caller).await?;
         // From here on they join nothing, so that what is left below is all there is.
         self.store().begin_erasure(&caller.user, self.now).await?;
@@ -37,6 +39,7 @@ impl Call<'_> {
         let Identity { issuer, subject, .. } = identity;
         let job = self.store().erase((*issuer, subject.as_str()), &caller, &user, self.now).await?;
         self.api.known.forget(subject);
+        self.api.addresses.forget(identity);
         self.api.announce(&job).await;
         let body = erasure_json(&self.store().erasure(&job.id).await?);
         Ok(Response::json(202, &body).header("location", format!("/erasures/{}", job.id)))

@@ -3,6 +3,7 @@
 //! Nothing here knows of Lambda but `gateway`: [`Api::handle`] takes a request and the time and gives an answer, so
 //! that tests, simulations and benchmarks drive the very code that is deployed.
 
+pub mod addresses;
 mod asking;
 mod audience;
 mod auth;
@@ -53,6 +54,7 @@ use tracing::Instrument as _;
 use crate::problem::Problem;
 use crate::queue::Jobs;
 use crate::settings::ApiSettings;
+use addresses::VerifiedAddresses;
 use auth::{Identity, KnownCallers};
 use keys::KeyRing;
 use pace::Pace;
@@ -78,6 +80,7 @@ pub struct Api {
     /// Where a token's holder can be asked about.
     pub userinfo: Box<dyn UserInfo>,
     known: KnownCallers,
+    addresses: VerifiedAddresses,
     keys: KeyRing,
     pace: Pace,
 }
@@ -99,8 +102,9 @@ impl Api {
         userinfo: Box<dyn UserInfo>,
         keys: KeyRing,
     ) -> Self {
-        let (known, pace) = (KnownCallers::default(), Pace::new(settings.calls_per_second));
-        Self { store, document, cursors, settings, jobs, userinfo, known, keys, pace }
+        let (known, addresses) = (KnownCallers::default(), VerifiedAddresses::default());
+        let pace = Pace::new(settings.calls_per_second);
+        Self { store, document, cursors, settings, jobs, userinfo, known, addresses, keys, pace }
     }
 
     /// Answers a request. Whatever happens, there is an answer.

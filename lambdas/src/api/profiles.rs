@@ -9,12 +9,12 @@ use serde_json::{Value as Json, json};
 use store::StoreError;
 use store::directory::InviteToken;
 
+use super::addresses;
 use super::auth::Identity;
-use super::invitations::is_address;
 use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
-use crate::problem::{Mistake, Problem};
+use crate::problem::Problem;
 
 /// How long an invite can be used, in days.
 const OPEN_DAYS: i64 = 7;
@@ -57,13 +57,11 @@ impl Call<'_> {
         } else {
             self.request.json(SINGLE_BODY)?
         };
-        let email = sent.email.as_deref();
-        if email.is_some_and(|email| !is_address(email)) {
-            let mistake = Mistake::at("email", "must be an address such as `somebody@example.org`");
-            return Err(Problem::invalid(vec![mistake]));
-        }
+        let email = sent.email.as_deref().map(addresses::read).transpose();
+        let email = email.map_err(|mistake| Problem::invalid([mistake]))?;
         let (token, expires) = self.fresh_invite();
-        let user = self.store().create_profile(&caller.user, email, (&token, expires), self.now).await?;
+        let user =
+            self.store().create_profile(&caller.user, email.as_ref(), (&token, expires), self.now).await?;
         let mut body = super::user::profile(&user);
         if let Some(body) = body.as_object_mut() {
             body.insert("invite".into(), invite_json(&token, expires));
@@ -90,11 +88,11 @@ impl Call<'_> {
         }
         let sent: Claim = self.request.json(SINGLE_BODY)?;
         let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
-        let email = self.verified_email(identity).await?;
+        let email = self.ask_for_address().await?;
         let Identity { issuer, subject, .. } = identity;
         let token = InviteToken::presented(&sent.invite);
         let claimed =
-            self.store().claim_profile((*issuer, subject.as_str()), email.as_deref(), &token, self.now).await;
+            self.store().claim_profile((*issuer, subject.as_str()), email.as_ref(), &token, self.now).await;
         let user = claimed.map_err(|error| match error {
             StoreError::Missing("invite") => no_invite(),
             StoreError::Conflict(detail) => Problem::conflict("has-profile", detail),

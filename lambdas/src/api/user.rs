@@ -11,7 +11,6 @@ use super::auth::Identity;
 use super::invitations::for_invitee;
 use super::paging::Paging;
 use super::response::Response;
-use super::userinfo::UserInfoError;
 use super::{Answer, Call};
 use crate::problem::Problem;
 
@@ -23,7 +22,7 @@ pub(super) fn profile(user: &User) -> Json {
     let mut json =
         json!({ "id": user.id.as_str(), "drive": user.drive.as_str(), "created": user.created.to_string() });
     if let (Some(object), Some(email)) = (json.as_object_mut(), &user.email) {
-        object.insert("email".into(), email.clone().into());
+        object.insert("email".into(), email.as_str().into());
     }
     json
 }
@@ -32,6 +31,7 @@ impl Call<'_> {
     pub(super) async fn get_user(&self) -> Answer {
         self.request.parameters(&[])?;
         let user = self.own_profile().await?.ok_or_else(|| Problem::no_profile(404))?;
+        let user = self.with_verified_address(user).await?;
         Ok(Response::json(200, &profile(&user)))
     }
 
@@ -50,33 +50,18 @@ impl Call<'_> {
         }
     }
 
-    /// Makes the profile, with the address that whoever issued the token vouches for.
+    /// Makes the profile, with the address that the user pool has verified.
     pub(super) async fn create_user(&self) -> Answer {
         self.request.parameters(&[])?;
         if let Some(user) = self.own_profile().await? {
-            return Ok(Response::json(200, &profile(&user)));
+            return Ok(Response::json(200, &profile(&self.with_verified_address(user).await?)));
         }
         let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
-        let email = self.verified_email(identity).await?;
+        let email = self.ask_for_address().await?;
         let Identity { issuer, subject, .. } = identity;
-        let (user, new) = self.store().create_user(issuer, subject, email.as_deref(), self.now).await?;
+        let (user, new) = self.store().create_user(issuer, subject, email.as_ref(), self.now).await?;
         let status = if new { 201 } else { 200 };
         Ok(Response::json(status, &profile(&user)).header("location", "/user"))
-    }
-
-    pub(super) async fn verified_email(&self, identity: &Identity<'_>) -> Result<Option<String>, Problem> {
-        self.api.userinfo.verified_email(identity.bearer, &identity.subject).await.map_err(
-            |error| match error {
-                UserInfoError::Refused => Problem::unauthorized("the token no longer counts; sign in again"),
-                UserInfoError::Unavailable => {
-                    let mut problem = Problem::unavailable(
-                        "the user pool does not answer; nothing was made, repeat in a moment",
-                    );
-                    problem.cause = Some("userinfo does not answer".into());
-                    problem
-                }
-            },
-        )
     }
 
     /// The caller's memberships, as user and through their drive.
@@ -120,7 +105,7 @@ impl Call<'_> {
     pub(super) async fn list_user_invitations(&self) -> Answer {
         let caller = self.caller().await?;
         let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
-        let user = self.store().user(&caller.user).await?;
+        let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
         let window = &paging.window;
         let page = self.store().user_invitations(&user, self.now, window.after.clone(), window.limit);
         let (invitations, next) = page.await?;

@@ -38,8 +38,6 @@ pub struct HttpUserInfo {
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Attempts at most.
 const ATTEMPTS: u32 = 2;
-/// The longest address there can be.
-const LONGEST: usize = 254;
 
 impl HttpUserInfo {
     /// The endpoint at an address.
@@ -96,8 +94,7 @@ fn verified(info: &Json, subject: &str) -> Result<Option<String>, UserInfoError>
     }
     // The standard says a boolean; Cognito says it as a text.
     let verified = info.get("email_verified").is_some_and(|v| *v == Json::Bool(true) || *v == "true");
-    let email =
-        info.get("email").and_then(Json::as_str).filter(|email| !email.is_empty() && email.len() <= LONGEST);
+    let email = info.get("email").and_then(Json::as_str).filter(|email| !email.is_empty());
     Ok(email.filter(|_| verified).map(str::to_owned))
 }
 

@@ -1,5 +1,6 @@
 //! Whoever leaves for good leaves nothing.
 
+use domain::address::Address;
 use serde_json::{Value as Json, json};
 use store::directory::JobKind;
 
@@ -81,7 +82,7 @@ async fn after_an_erasure_no_table_has_anything_of_the_user() {
         bob.drive().await,
         "bob@example.org".to_owned(),
         "bob's secret".to_owned(),
-        store::keys::email_partition("bob@example.org"),
+        store::keys::email_partition(&Address::parse("bob@example.org").unwrap()),
         store::keys::identity(crate::world::ISSUER, "bob").pk,
     ];
     for trace in &traces {

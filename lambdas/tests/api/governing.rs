@@ -1,5 +1,6 @@
 //! Groups that people govern: names, roles, owners, invitations, rules.
 
+use domain::address::Address;
 use domain::id::{GroupId, Name};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
@@ -14,7 +15,7 @@ pub fn stack_offer(world: &World, group: &GroupId, revision: u64, owner: &str) -
         id: ids::invitation(),
         group: group.clone(),
         role: Role::Owner,
-        invitee: Invitee::Email(format!("{owner}@example.org")),
+        invitee: Invitee::Email(Address::parse(&format!("{owner}@example.org")).unwrap()),
         writer: Writer::Stack,
         created: world.now(),
         offered: world.now(),

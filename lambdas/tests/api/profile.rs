@@ -9,7 +9,7 @@ async fn a_profile_is_made_once_with_the_verified_address() {
     let ann = world.visitor("ann");
     world.pool.lock().unwrap().insert("ann".into(), Ok(Some("Ann@Example.org".into())));
     let made = ann.post("/user", Json::Null).await.expect(201);
-    assert_eq!(made["email"], "ann@example.org");
+    assert_eq!(made["email"], "Ann@Example.org");
     assert_ne!(made["id"], made["drive"]);
     assert_eq!(ann.post("/user", Json::Null).await.expect(200), made);
     assert_eq!(ann.get("/user").await.expect(200), made);

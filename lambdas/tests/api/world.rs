@@ -1,6 +1,7 @@
 //! A stack in memory, and people who call its API.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -53,8 +54,9 @@ impl Jobs for FakeJobs {
 
 type Known = Arc<Mutex<HashMap<String, Result<Option<String>, UserInfoError>>>>;
 
+/// The accounts of the pool, and how often it was asked about one.
 #[derive(Clone, Default)]
-struct FakeUserInfo(Known);
+struct FakeUserInfo(Known, Arc<AtomicUsize>);
 
 impl UserInfo for FakeUserInfo {
     fn verified_email<'a>(
@@ -63,6 +65,7 @@ impl UserInfo for FakeUserInfo {
         subject: &'a str,
     ) -> BoxFuture<'a, Result<Option<String>, UserInfoError>> {
         assert_eq!(crate::tokens::subject(token), subject, "the caller's own token is passed on");
+        self.1.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(self.0.lock().unwrap().get(subject).cloned().unwrap_or(Ok(None))))
     }
 }
@@ -74,6 +77,8 @@ pub struct World {
     pub document: Arc<Document>,
     pub queue: Arc<Mutex<Queue>>,
     pub pool: Known,
+    /// How often the pool was asked.
+    pub pool_asked: Arc<AtomicUsize>,
     /// The keys that the pool lists.
     pub keys: FakeKeys,
     pub now: Mutex<Timestamp>,
@@ -149,6 +154,7 @@ impl World {
             document,
             queue: jobs.0,
             pool: userinfo.0,
+            pool_asked: userinfo.1,
             keys,
             calls: calls.made,
             meanwhile: calls.meanwhile,
@@ -163,8 +169,22 @@ impl World {
     }
 
     pub fn pass_days(&self, days: i64) {
+        self.pass_millis(days * 86_400_000);
+    }
+
+    pub fn pass_millis(&self, millis: i64) {
         let mut now = self.now.lock().unwrap();
-        *now = now.plus_millis(days * 86_400_000);
+        *now = now.plus_millis(millis);
+    }
+
+    /// What the pool has verified as somebody's address from now on.
+    pub fn verify(&self, subject: &str, email: Option<&str>) {
+        self.pool.lock().unwrap().insert(subject.to_owned(), Ok(email.map(str::to_owned)));
+    }
+
+    /// Questions that the pool was asked since this was last called.
+    pub fn questions(&self) -> usize {
+        self.pool_asked.swap(0, Ordering::Relaxed)
     }
 
     /// Somebody who has signed in but has no profile.

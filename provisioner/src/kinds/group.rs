@@ -1,5 +1,6 @@
 //! Groups that stack.yaml declares: the group, its rules, and the invitation of its first owner.
 
+use domain::address::Address as Email;
 use domain::id::{GroupId, Name};
 use domain::stack::{DeclaredGroup, RuleSet};
 use domain::time::Timestamp;
@@ -34,7 +35,7 @@ pub struct Attributes {
     pub name: Name,
     /// The address of its first owner. Cannot be read back: by then it is a person who may have left again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
+    pub owner: Option<Email>,
     /// What it receives.
     pub rules: RuleSet,
     /// Over how many partitions its copies are spread.
@@ -136,8 +137,9 @@ impl Typed for Group {
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
+        let before = before.and_then(|before| Email::parse(before).ok());
         if let Some(owner) =
-            want.owner.as_deref().filter(|owner| before.is_some_and(|before| before != *owner))
+            want.owner.as_ref().filter(|owner| before.is_some_and(|before| before != **owner))
         {
             // The group then names this invitation, so that the previous one no longer counts.
             let invitation = invitation(&group.id, group.roster_rev, owner, now());
@@ -190,7 +192,7 @@ async fn under(
 async fn create(store: &Store, want: &Attributes) -> Result<Found<Attributes>, StoreError> {
     let id = ids::group();
     let time = now();
-    let owner = want.owner.as_deref().ok_or(StoreError::Missing("the group's owner"))?;
+    let owner = want.owner.as_ref().ok_or(StoreError::Missing("the group's owner"))?;
     let group = NewGroup {
         id: id.clone(),
         name: want.name.as_str(),
@@ -204,12 +206,12 @@ async fn create(store: &Store, want: &Attributes) -> Result<Found<Attributes>, S
 }
 
 /// The invitation of a group's first owner, offered at this revision of its roster.
-fn invitation(group: &GroupId, revision: u64, owner: &str, time: Timestamp) -> Invitation {
+fn invitation(group: &GroupId, revision: u64, owner: &Email, time: Timestamp) -> Invitation {
     Invitation {
         id: ids::invitation(),
         group: group.clone(),
         role: Role::Owner,
-        invitee: Invitee::Email(owner.to_owned()),
+        invitee: Invitee::Email(owner.clone()),
         writer: Writer::Stack,
         created: time,
         offered: time,
@@ -256,7 +258,7 @@ mod tests {
         let declared = DeclaredGroup {
             name: Name::parse("endocrinology").unwrap(),
             description: None,
-            owner: "lead@example.org".into(),
+            owner: Email::parse("lead@example.org").unwrap(),
             rules: RuleSet::default(),
             shards: 4,
             renamed_from: None,
@@ -265,7 +267,8 @@ mod tests {
         };
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();
-        assert_eq!((read.name.as_str(), read.owner.as_deref()), ("endocrinology", Some("lead@example.org")));
+        let owner = read.owner.as_ref().map(Email::as_str);
+        assert_eq!((read.name.as_str(), owner), ("endocrinology", Some("lead@example.org")));
         assert!(serde_json::from_value::<Attributes>(json!({"table": null})).is_err());
     }
 }

@@ -4,6 +4,8 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
 
+use domain::address::Address;
+
 use super::TokenError;
 
 /// What kind of pool users are made in.
@@ -31,6 +33,9 @@ pub async fn ensure_user(
     if pool == Pool::Real {
         return Err(TokenError::RealPool(email.to_owned()));
     }
+    let address = Address::parse(email)
+        .map_err(|error| TokenError::User { email: email.to_owned(), why: error.why })?;
+    let email = address.as_str();
     let created = client
         .admin_create_user()
         .user_pool_id(pool_id)

@@ -1,6 +1,7 @@
 //! Invitations: a role in a group, offered to a user or to an e-mail address.
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use domain::address::Address;
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 
@@ -40,20 +41,13 @@ impl Role {
 /// Whom an invitation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invitee {
-    /// Whoever proves to have this address.
-    Email(String),
+    /// Whoever has this address, as the user pool verifies it.
+    Email(Address),
     /// This user.
     User(UserId),
 }
 
 impl Invitee {
-    /// Whether the invitation is for this user.
-    pub fn is(&self, user: &User) -> bool {
-        match self {
-            Self::Email(address) => user.email.as_deref() == Some(&keys::normal_address(address)),
-            Self::User(id) => *id == user.id,
-        }
-    }
     pub(super) fn partition(&self) -> String {
         match self {
             Self::Email(address) => keys::email_partition(address),
@@ -164,7 +158,7 @@ impl Invitation {
             ],
         );
         match &self.invitee {
-            Invitee::Email(address) => row.insert("email".into(), attr::text(address)),
+            Invitee::Email(address) => row.insert("email".into(), attr::text(address.as_str())),
             Invitee::User(user) => row.insert("user".into(), attr::text(user.as_str())),
         };
         match &self.writer {
@@ -197,7 +191,9 @@ impl Invitation {
                 role: Role::parse(attr::get_text(row, "role")?).ok_or("`role` is unknown")?,
                 invitee: match user("user")? {
                     Some(user) => Invitee::User(user),
-                    None => Invitee::Email(attr::get_text(row, "email")?.to_owned()),
+                    None => Invitee::Email(
+                        Address::parse(attr::get_text(row, "email")?).map_err(|e| e.to_string())?,
+                    ),
                 },
                 writer: match user("invitedBy")? {
                     _ if row.contains_key(BY_STACK) => Writer::Stack,

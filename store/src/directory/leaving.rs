@@ -62,7 +62,7 @@ impl Store {
         }
     }
 
-    pub(super) fn delete_if(
+    pub(crate) fn delete_if(
         &self,
         key: &keys::Key,
         attribute: &str,

@@ -3,6 +3,7 @@
 //! A join or a leave is one transaction that bumps the group's `roster_rev`; the membership's epoch is that value.
 //! So whoever has read the group's row knows whether what they remember of its roster still holds.
 
+mod addresses;
 mod audience;
 mod changing;
 mod contracts;
@@ -28,6 +29,7 @@ use std::sync::Mutex;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::id::GroupId;
 
+pub(crate) use addresses::{EMAIL, HOLDER};
 pub(crate) use audience::AUDIENCE;
 pub use groups::{Extent, GroupRow, NewGroup};
 pub(crate) use groups::{MARK, SPREAD};

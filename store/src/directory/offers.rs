@@ -161,7 +161,7 @@ impl Store {
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<(Invitation, String)>, Option<String>)> {
-        let places = [Some(keys::user_partition(&user.id)), user.email.as_deref().map(keys::email_partition)];
+        let places = [Some(keys::user_partition(&user.id)), user.email.as_ref().map(keys::email_partition)];
         let after = after.unwrap_or_default();
         let (from, start) = match after.split_at_checked(1) {
             Some((place, sort)) => (usize::from(place == "1"), Some(sort).filter(|sort| !sort.is_empty())),
@@ -356,7 +356,7 @@ impl Store {
     /// The partitions by which invitations name a user: by id, and by the address that their profile has.
     pub(super) async fn partitions_of(&self, user: &UserId) -> Result<Vec<String>> {
         let address = match self.user(user).await {
-            Ok(user) => user.email.as_deref().map(keys::email_partition),
+            Ok(user) => user.email.as_ref().map(keys::email_partition),
             Err(StoreError::Missing(_)) => None,
             Err(error) => return Err(error),
         };

@@ -8,6 +8,7 @@
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::address::Address;
 use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
@@ -114,7 +115,7 @@ impl Store {
     pub async fn create_profile(
         &self,
         by: &UserId,
-        email: Option<&str>,
+        email: Option<&Address>,
         (token, expires): (&InviteToken, Timestamp),
         now: Timestamp,
     ) -> Result<User> {
@@ -175,7 +176,8 @@ impl Store {
         }
     }
 
-    /// Links an identity to the profile that an invite is for, and uses the invite up.
+    /// Links an identity to the profile that an invite is for, and uses the invite up. The address is the one that the user
+    /// pool has just verified.
     ///
     /// # Errors
     /// [`StoreError::Missing`] if the invite does not count: never made, used, made anew since, expired, or made by
@@ -184,7 +186,7 @@ impl Store {
     pub async fn claim_profile(
         &self,
         (issuer, subject): (&str, &str),
-        email: Option<&str>,
+        email: Option<&Address>,
         token: &InviteToken,
         now: Timestamp,
     ) -> Result<User> {
@@ -208,7 +210,7 @@ impl Store {
         if let Ok(waits) = attr::get_text(&invite, WAITS) {
             actions.push(self.delete_action(&keys::waiting(waits, &user), None)?);
         }
-        match self.transact(actions).await {
+        match self.transact_holding(actions, &user, email).await {
             Ok(()) => self.user(&user).await,
             Err(error) if [0, 2, 3].iter().any(|check| error.refused_at(*check)) => Err(GONE),
             Err(error) if error.refused_at(1) => Err(StoreError::Conflict("you have a profile already")),
@@ -223,17 +225,17 @@ impl Store {
         &self,
         user: &UserId,
         invite: &str,
-        email: Option<&str>,
+        email: Option<&Address>,
     ) -> Result<TransactWriteItem> {
         let mut taken = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::user(user))))
             .condition_expression("openInvite = :hash")
             .expression_attribute_values(":hash", attr::text(invite));
-        taken = match email.map(keys::normal_address) {
+        taken = match email {
             Some(email) => taken
                 .update_expression("SET email = :email REMOVE openInvite, waitsFor")
-                .expression_attribute_values(":email", attr::text(email)),
+                .expression_attribute_values(":email", attr::text(email.as_str())),
             None => taken.update_expression("REMOVE openInvite, waitsFor"),
         };
         Ok(TransactWriteItem::builder().update(taken.build().map_err(built)?).build())

@@ -1,9 +1,11 @@
 //! Users, their identities and their personal drives.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
+use domain::address::Address;
 use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
+use super::addresses::EMAIL;
 use super::profiles::identity_rows;
 use super::{built, unreadable};
 use crate::Store;
@@ -18,8 +20,9 @@ pub struct User {
     pub id: UserId,
     /// The drive that is theirs alone.
     pub drive: DriveId,
-    /// Their verified e-mail address, if they have one.
-    pub email: Option<String>,
+    /// The address that the user pool had verified as theirs when it was last asked, if there was one. Only the pool
+    /// knows whether it still is: nothing may be decided by this copy.
+    pub email: Option<Address>,
     /// When the profile was made.
     pub created: Timestamp,
 }
@@ -58,7 +61,7 @@ impl User {
         };
         let mut profile = attr::row(&keys::user(&self.id), common());
         if let Some(email) = &self.email {
-            profile.insert("email".into(), attr::text(email));
+            profile.insert(EMAIL.into(), attr::text(email.as_str()));
         }
         let mut drive = attr::row(&keys::drive(&self.drive), common());
         drive.insert("kind".into(), attr::text("personal"));
@@ -70,7 +73,11 @@ impl User {
             Ok(Self {
                 id: UserId::parse(attr::get_text(row, "user")?).map_err(|e| e.to_string())?,
                 drive: DriveId::parse(attr::get_text(row, "drive")?).map_err(|e| e.to_string())?,
-                email: attr::get_text(row, "email").ok().map(str::to_owned),
+                email: attr::get_text(row, EMAIL)
+                    .ok()
+                    .map(Address::parse)
+                    .transpose()
+                    .map_err(|e| e.to_string())?,
                 created: attr::get_time(row, "created")?,
             })
         };
@@ -89,7 +96,8 @@ impl Store {
     }
 
     /// Makes a profile, its drive and its link to an identity, in one transaction; the same identity gets the same
-    /// profile again, and one whose address a profile waits for gets that one. Whether it is new is told too.
+    /// profile again, and one whose address a profile waits for gets that one. Also returns whether it is new. The address
+    /// is the one that the user pool has just verified; a profile that held it until now no longer does.
     ///
     /// # Errors
     /// Those of the database.
@@ -97,7 +105,7 @@ impl Store {
         &self,
         issuer: &str,
         subject: &str,
-        email: Option<&str>,
+        email: Option<&Address>,
         now: Timestamp,
     ) -> Result<(User, bool)> {
         if let Some(caller) = self.caller(issuer, subject).await? {
@@ -108,11 +116,10 @@ impl Store {
         {
             return Ok((user, false));
         }
-        let email = email.map(keys::normal_address);
-        let user = User { id: ids::user(), drive: ids::drive(), email, created: now };
+        let user = User { id: ids::user(), drive: ids::drive(), email: email.cloned(), created: now };
         let rows = identity_rows(issuer, subject, &user.id, &user.drive).into_iter().chain(user.rows());
         let actions = rows.map(|row| self.put_new(row)).collect::<Result<_>>()?;
-        match self.transact(actions).await {
+        match self.transact_holding(actions, &user.id, email).await {
             Ok(()) => Ok((user, true)),
             // The same person on two devices at once: the other one was first.
             Err(error) if error.refused_at(0) => {

@@ -2,10 +2,11 @@
 //!
 //! Whoever proves to own an address, at sign-up or with the first request, is linked to the profile that waits for it, as if
 //! they had presented its invite: in one transaction, which uses the invite up. This gives nobody anything of theirs away: a
-//! waiting profile has nothing in it but invitations, which they may decline. If several wait, made by people who do not
-//! know of each other, none is taken by itself: an identity belongs to one profile only, and which one is its owner's to
-//! say, by an invite ([ADR 14](../../../docs/adr/0014-addresses-link-profiles.md)).
+//! waiting profile has nothing in it but invitations, which they may decline. If several wait, the one that was created
+//! first is linked: so nobody can prevent the link by creating another profile for the same address
+//! ([ADR 22](../../../docs/adr/0022-addresses.md)).
 
+use domain::address::Address;
 use domain::id::UserId;
 use domain::time::Timestamp;
 
@@ -20,20 +21,20 @@ use crate::error::{Result, StoreError};
 use crate::keys::{self, EXPIRES};
 
 impl Store {
-    /// Links an identity to the profile that waits for its address, if exactly one does. The address must have been
-    /// verified by whoever issues the identity.
+    /// Links an identity to the profile that waits for its address, the oldest if there are several. The address must be
+    /// the one that the user pool has just verified.
     ///
     /// # Errors
     /// Those of the database. [`StoreError::Busy`] if the profile is being taken over in another way at the same time.
     pub async fn link_waiting(
         &self,
         (issuer, subject): (&str, &str),
-        email: &str,
+        email: &Address,
         now: Timestamp,
     ) -> Result<Option<User>> {
         let waits = keys::email_partition(email);
         let rows = self.directory_rows(&waits, keys::WAITING).await?;
-        let Some((row, maker)) = self.only_open(&waits, &rows, now).await? else { return Ok(None) };
+        let Some((row, maker)) = self.first_open(&waits, &rows, now).await? else { return Ok(None) };
         let Caller { user, drive } = Caller::read(row)?;
         let profile = self.directory_row(&keys::user(&user)).await?;
         let waiting = profile.as_ref().filter(|profile| attr::get_text(profile, WAITS).ok() == Some(&*waits));
@@ -49,7 +50,7 @@ impl Store {
             self.delete_action(&keys::profile_invite(invite), None)?,
             self.delete_action(&keys::waiting(&waits, &user), None)?,
         ];
-        match self.transact(actions).await {
+        match self.transact_holding(actions, &user, Some(email)).await {
             Ok(()) => Ok(Some(self.user(&user).await?)),
             // The same person on two devices at once: whichever was first has decided.
             Err(error) if error.refused_at(0) => Ok(None),
@@ -62,9 +63,9 @@ impl Store {
             Err(error) => Err(error),
         }
     }
-    /// The only one of these rows whose profile can be linked, with its maker. A profile no longer waits once it has
+    /// The first of these rows whose profile can be linked, with its maker. A profile no longer waits once it has
     /// expired, its maker was erased, or whoever had the address when it was offered was erased.
-    async fn only_open<'r>(
+    async fn first_open<'r>(
         &self,
         waits: &str,
         rows: &'r [Row],
@@ -85,13 +86,13 @@ impl Store {
             Some(row) => attr::get_number::<i64>(&row, ERASED_AT).map_err(unreadable)?,
             None => i64::MIN,
         };
-        let mut counting = Vec::new();
+        // Sort keys end with user ids, which begin with the time of creation.
         for (row, maker) in open {
             let offered = attr::get_time(row, OFFERED).map_err(unreadable)?;
             if offered.millis() > erased && self.directory_row(&keys::user(&maker)).await?.is_some() {
-                counting.push((row, maker));
+                return Ok(Some((row, maker)));
             }
         }
-        Ok(if counting.len() == 1 { counting.pop() } else { None })
+        Ok(None)
     }
 }

@@ -19,7 +19,7 @@ use traces::{Trace, trace};
 
 use crate::attr::{self, Row};
 use crate::data::BATCH;
-use crate::directory::{AUDIENCE, Caller, ERASED_AT, Job, JobKind, User};
+use crate::directory::{AUDIENCE, Caller, EMAIL, ERASED_AT, HOLDER, Job, JobKind, User};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, Key, PK, SK};
 use crate::{Store, batches};
@@ -38,7 +38,7 @@ pub struct Erased {
 impl Erased {
     /// Somebody, by their profile.
     pub fn of(user: &User) -> Self {
-        let address = user.email.as_deref().map(keys::email_partition);
+        let address = user.email.as_ref().map(keys::email_partition);
         Self { user: user.id.clone(), drive: user.drive.clone(), address }
     }
 
@@ -105,6 +105,9 @@ fn built(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
+/// How often an erasure is tried whose user's address keeps changing hands.
+const ATTEMPTS: usize = 8;
+
 /// The partition that an erasure's job lies in, as if it were a group's: jobs are found by their group.
 fn partition_of(job: &JobId) -> GroupId {
     GroupId::from_bits(job.bits())
@@ -161,10 +164,42 @@ impl Store {
         user: &User,
         now: Timestamp,
     ) -> Result<Job> {
+        let mut user = user.clone();
+        for _ in 0..ATTEMPTS {
+            match self.erase_known((issuer, subject), caller, &user, now).await {
+                Err(error) if error.refused_at(0) || error.refused_at(1) => {
+                    let current = self.user(&caller.user).await?;
+                    let text = |user: &User| user.email.as_ref().map(|email| email.as_str().to_owned());
+                    if text(&current) == text(&user) {
+                        return Err(StoreError::Missing("user"));
+                    }
+                    user = current;
+                }
+                other => return other,
+            }
+        }
+        Err(StoreError::Busy("the address keeps changing hands".into()))
+    }
+
+    /// The transaction of [`Store::erase`]; refused at its first action if the profile is gone or its address has changed.
+    async fn erase_known(
+        &self,
+        (issuer, subject): (&str, &str),
+        caller: &Caller,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<Job> {
         let id = crate::ids::job();
         let kind = JobKind::Erase { whom: Some(Erased::of(user)) };
         let job = Job::new(id.clone(), partition_of(&id), kind, now);
-        let mut actions = vec![self.delete_action(&keys::user(&caller.user), Some("attribute_exists(pk)"))?];
+        let profile = keys::user(&caller.user);
+        let mut actions = vec![match &user.email {
+            Some(email) => self.delete_if(&profile, EMAIL, attr::text(email.as_str()))?,
+            None => {
+                let unchanged = format!("attribute_exists(pk) AND attribute_not_exists({EMAIL})");
+                self.delete_action(&profile, Some(&unchanged))?
+            }
+        }];
         // An identity that was linked before this was kept track of is known by the call alone.
         let mut links = vec![keys::identity(issuer, subject).pk];
         let known = self.directory_rows(&keys::user_partition(&caller.user), "IDENTITY#").await?;
@@ -180,7 +215,7 @@ impl Store {
             [("erasure", attr::text(id.as_str())), ("requested", attr::text(now.to_string()))],
         );
         actions.extend([self.put_new(job.row())?, self.put_new(record)?]);
-        let address = user.email.as_deref().map(keys::email_partition);
+        let address = user.email.as_ref().map(keys::email_partition);
         for partition in [keys::user_partition(&user.id)].into_iter().chain(address) {
             let mark = attr::row(
                 &keys::erased(&partition),
@@ -188,11 +223,11 @@ impl Store {
             );
             actions.push(self.put(mark)?);
         }
-        match self.transact(actions).await {
-            Ok(()) => Ok(job),
-            Err(error) if error.refused_at(0) || error.refused_at(1) => Err(StoreError::Missing("user")),
-            Err(error) => Err(error),
+        if let Some(email) = &user.email {
+            // It names the user, since the profile has the address; the next holder's row is never touched.
+            actions.push(self.delete_if(&keys::address(email), HOLDER, attr::text(caller.user.as_str()))?);
         }
+        self.transact(actions).await.map(|()| job)
     }
 
     /// What is left to say of an erasure.

@@ -1,10 +1,11 @@
 //! What in a row of the directory has to do with somebody who is being erased.
 
+use domain::address::Address;
 use domain::id::UserId;
 
 use super::Erased;
 use crate::attr::{self, Row};
-use crate::directory::{AUDIENCE, Job, LOST_BY, MADE_BY, OFFERED, WAITS};
+use crate::directory::{AUDIENCE, EMAIL, Job, LOST_BY, MADE_BY, OFFERED, WAITS};
 use crate::keys::{self, PK, SK};
 
 /// Attributes that name somebody in a row that belongs to others: the name goes and the row stays.
@@ -56,7 +57,10 @@ pub(super) fn trace(row: &Row, whom: &Erased, job: &Job) -> Trace {
     let others = row.keys().map(String::as_str).filter(|name| !NAMES.contains(name));
     let theirs = others.into_iter().any(|name| named(&name));
     let invited = whom.address.is_some()
-        && row.get("email").and_then(|email| email.as_s().ok()).map(|email| keys::email_partition(email))
+        && attr::get_text(row, EMAIL)
+            .ok()
+            .and_then(|email| Address::parse(email).ok())
+            .map(|address| keys::email_partition(&address))
             == whom.address
         && existed(row, job);
     let addressed_to = ADDRESSES.iter().filter(|name| !NAMES.contains(name)).any(addressed);
@@ -99,7 +103,7 @@ mod tests {
         Erased {
             user: UserId::from_bits(7),
             drive: DriveId::from_bits(8),
-            address: Some(keys::email_partition("ann@example.org")),
+            address: Some(keys::email_partition(&Address::parse("ann@example.org").unwrap())),
         }
     }
 
@@ -126,7 +130,7 @@ mod tests {
         assert_eq!(found(row("REPAIR", &format!("ITEM#{drive}#x"), &[])), Trace::Row);
         let invited = row("GROUP#g", "INVITE#i", &[("invitedBy", user), ("user", other.as_str())]);
         assert_eq!(found(invited), Trace::Names(vec!["invitedBy"]));
-        let address = keys::email_partition("ann@example.org");
+        let address = keys::email_partition(&Address::parse("ann@example.org").unwrap());
         let waiting = |written| {
             row("INVITE#h", "PROFILE", &[("waitsFor", &address), ("user", other.as_str()), ("offered", written)])
         };

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod addresses;
 mod an_owners_day;
 mod crashes;
 mod every_route;

@@ -184,7 +184,7 @@ pub const GROUP: Section = Section {
             "e-mail address",
             REQUIRED,
             "Who is invited as its first owner.",
-            r#"{"type":"string","format":"email"}"#,
+            r#"{"type":"string","format":"email","maxLength":254}"#,
         ),
         key("description", "text", "none", "What it is for, for people.", TEXT),
         key(

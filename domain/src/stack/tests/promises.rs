@@ -171,7 +171,7 @@ fn variables_are_put_in_their_places() {
         _ => None,
     };
     let stack = parse(&text, &variables).unwrap();
-    assert_eq!(stack.groups["endocrinology"].owner, "lead@example.net");
+    assert_eq!(stack.groups["endocrinology"].owner.as_str(), "lead@example.net");
     assert_eq!(stack.functions.memory, 512);
     assert_eq!(stack.groups["endocrinology"].description.as_deref(), Some("${x} is ${y}"));
     assert_eq!(stack.tags["b"], "xy");
@@ -182,7 +182,7 @@ fn an_overlay_merges_mappings_and_replaces_all_else() {
     let over = "name: study-test\ngroups:\n  endocrinology: { owner: test@example.org }\n  second:\n    owner: a@example.org\n    rules: [{ types: [glucose] }]\nprotection: { deletionProtection: false }\n";
     let stack = layered(GOOD, over).unwrap();
     assert_eq!(stack.name.as_str(), "study-test");
-    assert_eq!(stack.groups["endocrinology"].owner, "test@example.org");
+    assert_eq!(stack.groups["endocrinology"].owner.as_str(), "test@example.org");
     assert_eq!(stack.groups["endocrinology"].rules.rules.len(), 1);
     assert_eq!(stack.groups.len(), 2);
     assert!(!stack.protection.deletion_protection && stack.protection.point_in_time_recovery);
