@@ -29,6 +29,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::id::GroupId;
 
 pub(crate) use audience::AUDIENCE;
+pub use contracts::{Consent, JoiningTerms};
 pub use groups::{Extent, GroupRow, NewGroup};
 pub(crate) use groups::{MARK, SPREAD};
 pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
