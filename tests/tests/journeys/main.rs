@@ -11,6 +11,7 @@
 
 mod access;
 mod an_owners_day;
+mod consent;
 mod crashes;
 mod every_route;
 mod joining_while_writing;
