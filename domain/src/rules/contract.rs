@@ -157,6 +157,10 @@ impl CompiledContract {
     /// Compiles a contract that was accepted once. What it says of types that are gone is passed over; what cannot be
     /// understood any more allows nothing.
     pub fn accepted(types: &BTreeMap<Name, DataType>, contract: Contract, revision: u32) -> Self {
+        // Nearly every membership has no contract of its own, and there may be thousands of them to read.
+        if contract == Contract::default() {
+            return Self { revision, ..Self::default() };
+        }
         let mut known = contract.clone();
         if let Some(named) = &mut known.types {
             named.retain(|name| types.contains_key(name));
