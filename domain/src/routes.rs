@@ -85,6 +85,10 @@ pub enum Operation {
     GetContract,
     /// Replace the caller's contract with a group.
     ReplaceContract,
+    /// Show the rules that the caller agreed to as provider, and what the current ones share beyond them.
+    GetConsent,
+    /// Agree to a revision of a group's rules.
+    SetConsent,
     /// Show whom the caller lets read what they share into a group.
     GetAudience,
     /// Say whether the caller is asked about new consumers of a group.
@@ -220,6 +224,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
     route("GET", "/groups/{group_id}/contract", Scope::GroupsRead, Operation::GetContract),
     route("PUT", "/groups/{group_id}/contract", Scope::GroupsWrite, Operation::ReplaceContract),
+    route("GET", "/groups/{group_id}/consent", Scope::GroupsRead, Operation::GetConsent),
+    route("PUT", "/groups/{group_id}/consent", Scope::GroupsWrite, Operation::SetConsent),
     route("GET", "/groups/{group_id}/audience", Scope::GroupsRead, Operation::GetAudience),
     route("PUT", "/groups/{group_id}/audience", Scope::GroupsWrite, Operation::SetAudience),
     route("PUT", "/groups/{group_id}/audience/{member_id}", Scope::GroupsWrite, Operation::AgreeToConsumer),

@@ -2,7 +2,7 @@
 
 use freehold_client::{
     Acceptance, AudienceMode, Client, Contract, History, Invitee, ItemChange, ItemRemoval, List, NewItem,
-    Past, Role, Rule, Timed,
+    Past, Role, Rule, RulesMode, Timed,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -81,6 +81,9 @@ async fn sharing(client: &Client) {
     whole(client.group_items_of(ID, "glucose")).await;
     client.contract(ID).await.unwrap();
     client.set_contract(ID, &contract()).await.unwrap();
+    client.consent(ID).await.unwrap();
+    client.set_consent(ID, 2, Some(RulesMode::Follow)).await.unwrap();
+    client.set_consent(ID, 2, None).await.unwrap();
     client.audience(ID).await.unwrap();
     client.set_audience(ID, AudienceMode::Ask).await.unwrap();
     client.agree_to(ID, ID).await.unwrap();
@@ -100,7 +103,9 @@ async fn invitations(client: &Client) {
     client.revoke_invitation(ID, ID).await.unwrap();
     client.resend_invitation(ID, ID).await.unwrap();
     let since = Past::Since("2026-01-01T00:00:00Z".into());
-    for acceptance in [Acceptance::plain(), Acceptance::plain().past(since).contract(contract())] {
+    for acceptance in
+        [Acceptance::plain(), Acceptance::plain().past(since).contract(contract()).following().of_revision(2)]
+    {
         client.preview_invitation(ID, ID, &acceptance).await.unwrap();
         client.accept_invitation(ID, ID, &acceptance).await.unwrap();
     }

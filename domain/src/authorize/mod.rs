@@ -261,7 +261,10 @@ fn refusal(actor: &Actor<'_>, operation: Operation, subject: &Subject<'_>) -> Ve
         (_, Subject::Drive(_)) => Verdict::Hidden("item"),
         (_, Subject::Invitation { .. }) => Verdict::Forbidden("only whom an invitation is for may answer it"),
         (_, Subject::Group(_) | Subject::Member(..)) => match operation {
-            Operation::GetContract | Operation::ReplaceContract => {
+            Operation::GetContract
+            | Operation::ReplaceContract
+            | Operation::GetConsent
+            | Operation::SetConsent => {
                 Verdict::Forbidden("only providers of the group have a contract with it")
             }
             Operation::GetAudience

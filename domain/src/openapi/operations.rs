@@ -330,6 +330,22 @@ pub(super) fn doc(operation: Operation) -> Doc {
         .takes("Contract")
         .gives(200, "The contract as it is now", "ContractState")
         .refuses(&[(409, "conflict")]),
+        Operation::GetConsent => new(
+            "sharing",
+            "Show which of the group's rules the caller agreed to",
+            "And what the current rules share beyond them, by data type, as long as the caller has not agreed to that.",
+        )
+        .gives(200, "The consent", "Consent"),
+        Operation::SetConsent => new(
+            "sharing",
+            "Agree to the group's rules",
+            "To the current revision, which the caller names so that nobody agrees to what they have not seen; what that adds \
+             comes by the job that is named. `rules` chooses whether later widenings are asked about, or followed. Repeating \
+             it changes nothing.",
+        )
+        .takes("NewConsent")
+        .gives(200, "The consent as it is now", "Consent")
+        .refuses(&[(409, "rules-moved-on"), (409, "conflict")]),
         Operation::ListGroupInvitations => {
             new("invitations", "List a group's invitations", "To its owners. Those that no longer count are listed as revoked.").entries("InvitationPage")
         }

@@ -98,7 +98,13 @@ pub const PROBLEMS: &[ProblemType] = &[
     of("has-profile", 409, When::Told, "the caller has a profile already"),
     of("last-owner", 409, When::Told, "a group keeps one owner at least"),
     of("conflict", 409, When::Told, "somebody else changed it at the same time"),
-    of("not-acceptable", 409, When::Told, "the invitation is no longer open, or the role is held already"),
+    of(
+        "not-acceptable",
+        409,
+        When::Told,
+        "the invitation is no longer open, the role is held already, or the rules are not those of the preview",
+    ),
+    of("rules-moved-on", 409, When::Told, "the rules have changed since the revision that is agreed to"),
     of("not-declinable", 409, When::Told, "the invitation was accepted, or is no longer open"),
     with(
         "version-mismatch",

@@ -115,6 +115,18 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
 }
 
+impl RuleSet {
+    /// The same rules without data types that are not declared: rules and functions are deployed one after the other, so a
+    /// type that only one side knows is not shared yet, or no longer, and stops nothing else.
+    #[must_use]
+    pub fn of_types(mut self, types: &BTreeMap<Name, DataType>) -> Self {
+        for rule in &mut self.rules {
+            rule.types.retain(|name| types.contains_key(name));
+        }
+        self
+    }
+}
+
 /// One rule of a group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

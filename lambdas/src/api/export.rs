@@ -161,6 +161,10 @@ impl Call<'_> {
                         let contract = &provider.terms.contract;
                         json.insert("contract".into(), json!(contract.written()));
                         json.insert("contractRevision".into(), contract.revision.into());
+                        json.insert("rules".into(), contract.agreement().mode().into());
+                        if let Some(revision) = contract.agreement().revision() {
+                            json.insert("agreedRevision".into(), revision.into());
+                        }
                     }
                     "drive"
                 }

@@ -234,8 +234,8 @@ impl Call<'_> {
             let why = "only providers say what they share; send no body";
             return Err(Problem::invalid([Mistake::at("contract", why)]));
         }
-        let contract = self.joining_contract(joining)?;
-        let acceptance = self.store().accept(&invitation, &caller, &contract, self.now).await;
+        let terms = self.joining_terms(joining)?;
+        let acceptance = self.store().accept(&invitation, &caller, &terms, self.now).await;
         let Acceptance { job, .. } = acceptance.map_err(|error| match error {
             StoreError::Conflict(detail) => Problem::conflict("not-acceptable", detail),
             error => error.into(),

@@ -7,6 +7,7 @@ pub mod addresses;
 mod asking;
 mod audience;
 mod auth;
+mod consent;
 mod contracts;
 mod data;
 mod data_batch;
@@ -237,6 +238,8 @@ impl<'a> Call<'a> {
             Operation::PreviewInvitation => Box::pin(self.preview_invitation()),
             Operation::GetContract => Box::pin(self.get_contract()),
             Operation::ReplaceContract => Box::pin(self.replace_contract()),
+            Operation::GetConsent => Box::pin(self.get_consent()),
+            Operation::SetConsent => Box::pin(self.set_consent()),
             Operation::GetAudience => Box::pin(self.get_audience()),
             Operation::SetAudience => Box::pin(self.set_audience()),
             Operation::AgreeToConsumer => Box::pin(self.agree_to_consumer()),

@@ -15,9 +15,9 @@ use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
 
 /// Items of one type that are looked at, at most; beyond that the counts are lower bounds, and the answer says so.
-const MOST_ITEMS: usize = 5_000;
+pub(super) const MOST_ITEMS: usize = 5_000;
 /// Items read at once.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 /// Consumers that are named.
 const MOST_CONSUMERS: usize = 50;
 
@@ -59,6 +59,7 @@ impl Call<'_> {
         }
         let body = json!({
             "group": group.id.as_str(), "groupName": group.name, "role": invitation.role.as_str(), "types": types,
+            "ruleRevision": group.rule_revision,
             "consumers": { "count": roster.consumers.len(), "first": consumers },
         });
         Ok(Response::json(200, &body))

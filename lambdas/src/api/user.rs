@@ -1,6 +1,7 @@
 //! `/user`: the caller's profile and what concerns it.
 
 use domain::id::{GroupId, UserId};
+use domain::rules::Agreement;
 use domain::time::Timestamp;
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
@@ -97,6 +98,12 @@ impl Call<'_> {
             let named: Vec<Json> = new.clone().take(MOST_NAMED).map(json).collect();
             let of = json!({ "count": consumers.len(), "newCount": new.count(), "new": named });
             entry.insert("consumers".into(), of);
+            let agreement = member.agreement.unwrap_or(Agreement::NONE);
+            entry.insert("rules".into(), agreement.mode().into());
+            entry.insert("ruleRevision".into(), group.rule_revision.into());
+            if let Some(revision) = agreement.revision() {
+                entry.insert("agreedRevision".into(), revision.into());
+            }
         }
         Ok((format!("{}#{kind}", member.group), entry))
     }

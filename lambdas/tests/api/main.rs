@@ -13,6 +13,8 @@ mod batch;
 #[cfg(test)]
 mod batch_change;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod contracts;
 #[cfg(test)]
 mod data;

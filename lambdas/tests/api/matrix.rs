@@ -42,6 +42,8 @@ RemoveGroupMember    other  401    403     404      204   403      403      404 
 LeaveGroup           -      401    403     404      204   204      204      404     404     404  404
 GetContract          -      401    403     404      403   200      403      404     404     404  404
 ReplaceContract      -      401    403     404      403   200      403      404     404     404  404
+GetConsent           -      401    403     404      403   200      403      404     404     404  404
+SetConsent           -      401    403     404      403   200      403      404     404     404  404
 ListGroupInvitations -      401    403     404      200   403      403      404     404     404  404
 CreateInvitation     -      401    403     404      201   403      403      404     404     404  404
 AcceptInvitation     own    401    403     404      200   200      200      200     409     409  404
@@ -204,6 +206,7 @@ fn body(operation: Operation) -> Json {
         Operation::SetAudience => json!({"audience": "ask"}),
         Operation::CreateGroup => json!({"name": "Another"}),
         Operation::ReplaceContract => json!({"types": ["glucose"]}),
+        Operation::SetConsent => json!({"revision": 1}),
         Operation::CreateInvitation => json!({"role": "consumer", "email": "friend@example.org"}),
         _ => Json::Null,
     }

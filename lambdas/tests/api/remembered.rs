@@ -71,11 +71,14 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
     let (at, provider) = (rng.usize(..groups.len()), &providers[rng.usize(..2)]);
     let group = groups[at].clone();
     let path = format!("/groups/{group}");
-    let what = match rng.u8(..15) {
+    let what = match rng.u8(..17) {
         0..4 => {
             let invitation = owner.invite(&group, "provider", &provider.subject).await;
-            let contract = rng.bool().then(|| json!({"contract": {"types": ["glucose"]}}));
-            provider.post(&format!("{invitation}/accept"), contract.unwrap_or(Json::Null)).await;
+            let mut terms = json!({"rules": if rng.bool() { "follow" } else { "ask" }});
+            if rng.bool() {
+                terms["contract"] = json!({"types": ["glucose"]});
+            }
+            provider.post(&format!("{invitation}/accept"), terms).await;
             "join"
         }
         4 => {
@@ -90,6 +93,13 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
             let types = if rng.bool() { json!(["glucose"]) } else { json!(["memo"]) };
             provider.put(&format!("{path}/contract"), json!({ "types": types })).await;
             "contract"
+        }
+        15.. => {
+            let consent = provider.get(&format!("{path}/consent")).await;
+            let rules = if rng.bool() { "follow" } else { "ask" };
+            let agreed = json!({"revision": consent.json["currentRevision"], "rules": rules});
+            provider.put(&format!("{path}/consent"), agreed).await;
+            "consent"
         }
         8..10 => {
             let above = rng.u8(..);

@@ -418,10 +418,11 @@ impl Person<'_> {
         format!("/groups/{group}/invitations/{}", text(&made["id"]))
     }
 
-    /// Lets somebody join.
+    /// Lets somebody join; a provider follows the rules.
     pub async fn admit(&self, group: &str, role: &str, whom: &Person<'_>) -> Json {
         let invitation = self.invite(group, role, &whom.subject).await;
-        whom.post(&format!("{invitation}/accept"), Json::Null).await.expect(200)
+        let body = if role == "provider" { json!({"rules": "follow"}) } else { Json::Null };
+        whom.post(&format!("{invitation}/accept"), body).await.expect(200)
     }
 
     /// All entries of a list, page by page.

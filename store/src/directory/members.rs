@@ -1,15 +1,13 @@
 //! Memberships: a drive in a group as provider, a user in a group as consumer or owner.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
-use domain::rules::{CompiledContract, Terms};
+use domain::rules::{Agreement, Terms};
 use domain::time::Timestamp;
 
 use super::changing::RosterChange;
-use super::contracts::WrittenMembership;
+use super::contracts::{JoiningTerms, WrittenMembership};
 use super::groups::FIRST_REVISION;
 use super::invitations::{CLOSED, Invitation, InvitationStatus, Role, Writer};
 use super::jobs::{Job, JobKind};
@@ -59,6 +57,8 @@ pub struct Member {
     pub reads: Option<Timestamp>,
     /// The roster revision since which an owner owns the group.
     pub owns_since: Option<u64>,
+    /// Which rules a provider agreed to.
+    pub agreement: Option<Agreement>,
 }
 
 /// A user's membership as consumer or owner.
@@ -149,6 +149,7 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
             epoch: Some(provider.epoch),
             reads: None,
             owns_since: None,
+            agreement: Some(provider.agreement),
         });
     }
     let read = || -> std::result::Result<Member, String> {
@@ -164,6 +165,7 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
             roles,
             joined,
             epoch: None,
+            agreement: None,
         })
     };
     read().map_err(unreadable)
@@ -171,6 +173,9 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
 
 /// Why somebody cannot accept an invitation to be what they are.
 const HELD: &str = "you have this role in the group already";
+/// Why somebody cannot agree to rules that they have seen.
+const MOVED_ON: &str =
+    "the group's rules have changed since the revision that you name; read the preview again";
 
 /// Whether the caller wrote the invitation.
 fn is_own(invitation: &Invitation, caller: &Caller) -> bool {
@@ -221,8 +226,7 @@ impl Store {
     ) -> Result<(Vec<ProviderMembership>, Option<String>)> {
         let pk = keys::group_partition(group);
         let (rows, next) = self.directory_page(&pk, "ROSTER#DRIVE#", after, Some(100)).await?;
-        let providers = rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<_>>()?;
-        Ok((providers, next))
+        Ok((self.memberships_of(&rows, None, document).await?, next))
     }
 
     /// A caller's memberships, as user and through their drive.
@@ -267,7 +271,10 @@ impl Store {
         document: &Document,
     ) -> Result<Option<ProviderMembership>> {
         let row = self.directory_row(&keys::provides(drive, group)).await?;
-        row.as_ref().map(|row| self.membership_of(row, document)).transpose()
+        match &row {
+            Some(row) => self.membership_of(row, document).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Accepts an invitation: one transaction that makes the membership, answers the invitation, bumps the roster
@@ -280,7 +287,7 @@ impl Store {
         &self,
         invitation: &Invitation,
         caller: &Caller,
-        contract: &Arc<CompiledContract>,
+        terms: &JoiningTerms,
         now: Timestamp,
     ) -> Result<Acceptance> {
         // The epoch is the roster's next revision, so somebody else's join in between means looking again.
@@ -295,8 +302,11 @@ impl Store {
             {
                 return self.accepted_before(invitation, caller, CLOSED).await;
             }
+            if terms.seen.is_some_and(|seen| seen != group.rule_revision) {
+                return self.accepted_before(invitation, caller, MOVED_ON).await;
+            }
             let change = RosterChange::begin();
-            let joining = self.joining(&group, &change, invitation, caller, (contract, now)).await;
+            let joining = self.joining(&group, &change, invitation, caller, (terms, now)).await;
             let (mut actions, job) = match joining {
                 // Their own earlier acceptance is one way to hold the role already.
                 Err(StoreError::Conflict(why)) => return self.accepted_before(invitation, caller, why).await,
@@ -368,7 +378,7 @@ impl Store {
         change: &RosterChange,
         invitation: &Invitation,
         caller: &Caller,
-        (contract, now): (&Arc<CompiledContract>, Timestamp),
+        (offered, now): (&JoiningTerms, Timestamp),
     ) -> Result<(Vec<TransactWriteItem>, Option<Job>)> {
         let epoch = group.roster_rev + 1;
         let mut owners = group.owners;
@@ -379,9 +389,10 @@ impl Store {
                 group: group.id.clone(),
                 drive: caller.drive.clone(),
                 epoch,
-                terms: Terms { joined: now, contract: contract.clone() },
+                terms: Terms { joined: now, contract: offered.contract.clone() },
             };
-            actions.extend(self.share_begins(&membership, &caller.user)?);
+            let agreement = offered.agreement(group.rule_revision);
+            actions.extend(self.share_begins(&membership, agreement, &caller.user)?);
             let kind = JobKind::Backfill { drive: caller.drive.clone(), epoch };
             let backfill = Job::new(ids::job(), group.id.clone(), kind, now);
             actions.push(self.put_new(backfill.row())?);

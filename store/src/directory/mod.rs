@@ -31,6 +31,7 @@ use domain::id::GroupId;
 
 pub(crate) use addresses::{EMAIL, HOLDER};
 pub(crate) use audience::AUDIENCE;
+pub use contracts::{Consent, JoiningTerms};
 pub use groups::{Extent, GroupRow, NewGroup};
 pub(crate) use groups::{MARK, SPREAD};
 pub(crate) use invitations::OFFERED;

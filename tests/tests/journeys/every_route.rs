@@ -78,6 +78,9 @@ async fn every_route_does_its_work() {
     let narrow = json!({"types": ["glucose"]});
     walk.step(&provider, "PUT", &at("/contract"), narrow.clone(), 200).await;
     assert_eq!(walk.step(&provider, "GET", &at("/contract"), none(), 200).await["contract"], narrow);
+    let consent = walk.step(&provider, "GET", &at("/consent"), none(), 200).await;
+    let agreed = json!({"revision": consent["currentRevision"]});
+    assert_eq!(walk.step(&provider, "PUT", &at("/consent"), agreed, 200).await["pending"], false);
 
     items(&walk, &provider).await;
     let shared = owner.group(group_id).await.unwrap();

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use domain::id::Name;
 use domain::rules::compare::Verdict;
 use domain::time::Timestamp;
-use freehold_client::{Client, Group, SharedItem};
-use glucose_study::people::{CONSUMER, LEAD, own};
+use freehold_client::{Client, Group, RulesMode, SharedItem};
+use glucose_study::people::{CONSUMER, LEAD, own, subject_address};
 use glucose_study::readings::{Reading, file, read};
 use glucose_study::study::{GROUP, Size, run};
 use glucose_study::talk::Talk;
-use journeys::{Emulator, World, text};
+use journeys::{Emulator, World, text, until};
 use provision::event::{Collected, Event, JobState};
-use provision::plan::{Known, Sharing};
+use provision::plan::{Consents, Known, Sharing};
 use provision::session::{Followed, Session, data_plane, follow};
 use provision::{Approval, Error, Exit, Options, apply};
 
@@ -195,4 +195,27 @@ async fn a_rule_of_the_study_is_narrowed_widened_and_reworded() {
     let since = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(follow(&session, &store, groups, since).await.unwrap(), Followed::Finished);
     assert_eq!(study.seen().await, study.above(100));
+}
+
+#[tokio::test]
+async fn an_approved_widening_still_needs_each_provider_who_is_asked() {
+    let study = Study::new("consenting-study").await;
+    let subjects = read(&file()).unwrap();
+    let asked = subjects.keys().next().unwrap();
+    let provider = study.world.place.person(&subject_address(asked)).await.unwrap();
+    provider.set_consent(&study.group.id, 1, Some(RulesMode::Ask)).await.unwrap();
+    study.world.rewrite("resource.mgdl > 180", "resource.mgdl > 140");
+    let (result, told) = study.apply(&[GROUP]).await;
+    result.unwrap();
+    let consents = told.sharing[0].impact.unwrap().consents;
+    assert_eq!(consents, Consents { asked: 1, follow: 1, agreed: 0 });
+    let high = |reading: &&Reading| reading.mgdl > 180 || (reading.mgdl > 140 && reading.subject != *asked);
+    let value = |reading: &Reading| (reading.taken_at.clone(), reading.mgdl);
+    assert_eq!(study.seen().await, study.readings.iter().filter(high).map(value).collect());
+    assert_ne!(study.seen().await, study.above(140), "they have readings in between");
+    let consent = provider.consent(&study.group.id).await.unwrap();
+    assert!(consent.pending && consent.types.unwrap()[0].items > 0);
+    provider.set_consent(&study.group.id, consent.current_revision, None).await.unwrap();
+    until("all of them are shown", async || (study.seen().await == study.above(140)).then_some(())).await;
+    study.world.destroy().await.unwrap();
 }
