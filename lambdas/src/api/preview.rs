@@ -10,6 +10,7 @@ use store::directory::{Caller, InvitationStatus, Role};
 use store::page::{Direction, Window};
 
 use super::contracts::{Joining, Past};
+use super::groups::described;
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -61,7 +62,7 @@ impl Call<'_> {
             "group": group.id.as_str(), "groupName": group.name, "role": invitation.role.as_str(), "types": types,
             "consumers": { "count": roster.consumers.len(), "first": consumers },
         });
-        Ok(Response::json(200, &body))
+        Ok(Response::json(200, &described(body, "groupDescription", group.description.as_ref())))
     }
 
     /// The parameters of a preview: what an acceptance would say in its body.

@@ -8,6 +8,7 @@ use store::StoreError;
 use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
+use super::groups::described;
 use super::invitations::for_invitee;
 use super::paging::Paging;
 use super::response::Response;
@@ -122,8 +123,13 @@ impl Call<'_> {
         let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
         let user = self.store().user(&caller.user).await?;
         let invitations = self.store().user_invitations(&user, self.now).await?;
-        let entries =
-            invitations.iter().map(|invitation| (invitation.id.to_string(), for_invitee(invitation)));
+        let ids: Vec<&GroupId> = invitations.iter().map(|invitation| &invitation.group).collect();
+        let groups = self.store().groups_by_id(&ids).await?;
+        let entries = invitations.iter().map(|invitation| {
+            let group = groups.get(&invitation.group).filter(|group| group.active);
+            let purpose = group.and_then(|group| group.description.as_ref());
+            (invitation.id.to_string(), described(for_invitee(invitation), "groupDescription", purpose))
+        });
         Ok(paging.answer_slice(self, entries.collect()))
     }
 }
