@@ -146,9 +146,11 @@ pub fn mark(group: &GroupId) -> Key {
     let slot = Sha256::digest(group.as_str()).first().copied().unwrap_or_default() % MARKS;
     key(format!("MARK#{slot:02}"), "MARK")
 }
-/// A group's rules at one revision; never changed once written.
+/// What the sort keys of revisions of the rules begin with.
+pub(crate) const RULES: &str = "RULES#";
+/// A group's rules at one revision.
 pub fn rules(group: &GroupId, revision: u32) -> Key {
-    key(group_partition(group), format!("RULES#{revision:08}"))
+    key(group_partition(group), format!("{RULES}{revision:08}"))
 }
 /// A provider in the roster.
 pub fn roster_provider(group: &GroupId, drive: &DriveId) -> Key {

@@ -83,6 +83,9 @@ pub struct InvitationToMe {
     pub group: String,
     /// The group's name.
     pub group_name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_description: Option<String>,
     /// The role that is offered.
     pub role: Role,
     /// Since when.
@@ -181,6 +184,9 @@ pub struct Preview {
     pub group: String,
     /// The group's name.
     pub group_name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_description: Option<String>,
     /// The role that is offered.
     pub role: Role,
     /// What would be shared now, by type.

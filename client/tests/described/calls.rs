@@ -1,8 +1,8 @@
 //! Every call of the client, with all that it can say.
 
 use freehold_client::{
-    Acceptance, AudienceMode, Client, Contract, History, Invitee, ItemChange, ItemRemoval, List, NewItem,
-    Past, Role, Rule, RulesMode, Timed,
+    Acceptance, AudienceMode, Client, Contract, History, Invitee, ItemChange, ItemRemoval, List, NewGroup,
+    NewItem, Past, Role, Rule, RulesMode, Timed,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -62,14 +62,18 @@ async fn items(client: &Client) {
 async fn groups(client: &Client) {
     page(client.groups()).await;
     client.create_group("Clinic").await.unwrap();
+    client.create_group(NewGroup::named("Clinic").description("For the doctors")).await.unwrap();
     client.group(ID).await.unwrap();
     client.rename_group(ID, "Clinic").await.unwrap();
+    client.describe_group(ID, Some("For the doctors")).await.unwrap();
+    client.describe_group(ID, None).await.unwrap();
     client.delete_group(ID).await.unwrap();
     client.transfer_group(ID, ID).await.unwrap();
     let rule = Rule::of(&["glucose"]).when("resource.mgdl > 180").fields(&["mgdl"]);
     let histories =
         [History::All, History::None, History::Days(3), History::Since("2026-01-01T00:00:00Z".into())];
     client.set_rules(ID, &histories.map(|history| rule.clone().history(history))).await.unwrap();
+    page(client.rules_history(ID)).await;
     page(client.members(ID)).await;
     client.set_roles(ID, ID, &[Role::Owner, Role::Consumer]).await.unwrap();
     client.remove_member(ID, ID).await.unwrap();

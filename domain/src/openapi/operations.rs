@@ -230,7 +230,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
                 .gives_nothing("Gone")
                 .refuses(VERSION)
         }
-        Operation::CreateGroup => new("groups", "Make a group", "Its maker owns it. It begins with the stack's default rules.")
+        Operation::CreateGroup => new("groups", "Create a group", "The caller owns it. It begins with the stack's default rules.")
             .takes("NewGroup")
             .gives(201, "Made", "Group")
             .says(&["location"])
@@ -239,8 +239,12 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListGroups => {
             new("groups", "List the caller's groups", "With their roles in each.").entries("GroupPage")
         }
-        Operation::RenameGroup => new("groups", "Give a group another name", "By its owners.")
-            .takes("NewGroup")
+        Operation::UpdateGroup => new(
+            "groups",
+            "Change a group's name or purpose",
+            "By its owners. A merge patch (RFC 7396): `\"description\": null` removes the purpose.",
+        )
+            .takes("GroupPatch")
             .media_of_patches()
             .gives(200, "The group as it is now", "Group")
             .refuses(DECLARED),
@@ -255,12 +259,19 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ReplaceGroupRules => new(
             "groups",
             "Replace what a group receives",
-            "By its owners, within what the stack lets groups share. What it takes away is gone when this is answered; what \
-             it adds comes by the job that is named.",
+            "By its owners, inside the stack's default rules: no rule may share an item, a field or a past that they do not. \
+             What it takes away is gone when this is answered; what it adds comes by the job that is named.",
         )
         .takes("NewRules")
         .gives(200, "The rules as they are now", "RulesState")
         .refuses(DECLARED),
+        Operation::ListRulesHistory => new(
+            "groups",
+            "List the revisions of a group's rules",
+            "Newest first, each with its verdict against the revision before. To the group's members; consumers see the rules \
+             of the current revision only. Rules that are declared in other words keep their revision.",
+        )
+        .entries("RulesRevisionPage"),
         Operation::ChangeMemberRoles => new(
             "groups",
             "Give a member other roles",

@@ -5,6 +5,7 @@
 //! analysis, so that a change of a rule can be proved to narrow or to widen. Evaluation never fails open: a
 //! condition that errors (an overflow, a field that is not there) does not select.
 
+pub mod bounds;
 pub mod compare;
 mod compile;
 mod contract;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::datatype::DataType;
 use crate::id::Name;
+use crate::purpose::Purpose;
 use crate::time::Timestamp;
 
 /// A stack.
@@ -54,9 +55,9 @@ pub struct Removed {
 pub struct DeclaredGroup {
     /// Its name in the file.
     pub name: Name,
-    /// What it is for, for people.
+    /// Its purpose, which members and invitees see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Purpose>,
     /// The address of its first owner, who is invited when the group is made.
     pub owner: Address,
     /// What it receives.

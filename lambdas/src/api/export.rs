@@ -4,7 +4,7 @@
 //! which section the next one goes on, and where.
 
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, Invitation, MemberId};
+use store::directory::{Caller, GroupRow, Invitation, MemberId};
 use store::page::{Direction, Window};
 
 use super::data::item_json;
@@ -111,15 +111,15 @@ impl Call<'_> {
         };
         Ok(match section {
             Section::Profile => {
-                let user = self.store().user(&caller.user).await?;
+                let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
                 numbered(vec![entry("profile", super::user::profile(&user))], None)
             }
             Section::Memberships => slice(self.exported_memberships(caller).await?, after_text, limit),
             Section::Invitations => {
-                let user = self.store().user(&caller.user).await?;
+                let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
                 let (open, next) = self.store().user_invitations(&user, self.now, after, limit).await?;
-                let json = |(invitation, name): &(Invitation, String)| {
-                    entry("invitation", super::invitations::for_invitee(invitation, name))
+                let json = |(invitation, group): &(Invitation, GroupRow)| {
+                    entry("invitation", super::invitations::for_invitee(invitation, group))
                 };
                 numbered(open.iter().map(json).collect(), next)
             }

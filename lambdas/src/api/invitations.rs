@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use store::StoreError;
 use store::directory::{
-    Acceptance, Caller, Invitation, InvitationStatus, Invitee, JobStatus, Role, TOO_MANY_OPEN, Writer,
+    Acceptance, Caller, GroupRow, Invitation, InvitationStatus, Invitee, JobStatus, Role, TOO_MANY_OPEN, Writer,
 };
 use store::once::Stamp;
 
 use super::addresses;
-use super::groups::Standing;
+use super::groups::{Standing, described};
 use super::paging::Paging;
 use super::request::{SINGLE_BODY, given};
 use super::response::Response;
@@ -77,10 +77,10 @@ fn for_owners(invitation: &Invitation, now: Timestamp) -> Json {
 }
 
 /// An invitation as whom it is for sees it.
-pub(super) fn for_invitee(invitation: &Invitation, group_name: &str) -> Json {
+pub(super) fn for_invitee(invitation: &Invitation, group: &GroupRow) -> Json {
     let mut json = common(invitation);
-    json.insert("groupName".into(), group_name.into());
-    json.into()
+    json.insert("groupName".into(), group.name.as_str().into());
+    described(json.into(), "groupDescription", group.description.as_ref())
 }
 
 fn common(invitation: &Invitation) -> Map<String, Json> {

@@ -10,6 +10,7 @@ use store::directory::{Caller, Role};
 use store::page::{Direction, Window};
 
 use super::contracts::{Joining, Past};
+use super::groups::described;
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -62,7 +63,7 @@ impl Call<'_> {
             "ruleRevision": group.rule_revision,
             "consumers": { "count": roster.consumers.len(), "first": consumers },
         });
-        Ok(Response::json(200, &body))
+        Ok(Response::json(200, &described(body, "groupDescription", group.description.as_ref())))
     }
 
     /// The parameters of a preview: what an acceptance would say in its body.

@@ -9,6 +9,7 @@ use store::StoreError;
 use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
+use super::groups::described;
 use super::invitations::for_invitee;
 use super::paging::Paging;
 use super::response::Response;
@@ -116,7 +117,7 @@ impl Call<'_> {
         let window = &paging.window;
         let page = self.store().user_invitations(&user, self.now, window.after.clone(), window.limit);
         let (invitations, next) = page.await?;
-        let entries = invitations.iter().map(|(invitation, name)| for_invitee(invitation, name)).collect();
+        let entries = invitations.iter().map(|(invitation, group)| for_invitee(invitation, group)).collect();
         Ok(paging.answer(self, entries, next.as_deref()))
     }
 }

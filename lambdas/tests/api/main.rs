@@ -29,6 +29,8 @@ mod governing;
 #[cfg(test)]
 mod group_data;
 #[cfg(test)]
+mod group_rules;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod idempotency;

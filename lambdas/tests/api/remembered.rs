@@ -108,8 +108,9 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
             "rules"
         }
         10 => {
-            let rules = json!({"rules": [{"types": ["glucose"], "when": "resource.mgdl > 190"}]});
-            owner.put(&format!("{path}/rules"), rules).await;
+            let rules =
+                json!({"rules": [{"types": ["glucose"], "when": "resource.mgdl > 190", "fields": ["mgdl"]}]});
+            owner.put(&format!("{path}/rules"), rules).await.expect(200);
             "rules by their owner"
         }
         11 => {
@@ -228,7 +229,10 @@ async fn what_changes_while_it_is_read_is_seen_the_next_time() {
                 let row = store.group(&group).await.unwrap();
                 let rules = json!([{"types": ["glucose"], "when": format!("resource.mgdl > {above}")}]);
                 let rules = serde_json::from_value(rules).unwrap();
-                store.change_rules(&row, (&rules, store::directory::Extent::Any), 1, now).await.unwrap();
+                store
+                    .change_rules(&row, (&rules, domain::rules::compare::Judged::UNDECIDED), 1, now)
+                    .await
+                    .unwrap();
             }
         };
         let leaves = |at: usize| {

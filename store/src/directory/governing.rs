@@ -1,4 +1,4 @@
-//! What owners do to a group: its name, its members' roles, who owns it.
+//! What owners do to a group: its members' roles, who owns it.
 //!
 //! Guarantee: whoever does it is an owner *when it takes effect*, not only when it was asked for: the transaction checks
 //! it. And a group never loses its last owner: the count is part of the condition, so of two owners who remove each
@@ -26,32 +26,6 @@ pub(super) const NO_OWNER: &str = "only owners of the group may do this";
 const CHANGED: StoreError = StoreError::Missing("membership");
 
 impl Store {
-    /// Gives a group that people made another name.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if stack.yaml declares the group, [`StoreError::Forbidden`] if `by` does not own it,
-    /// [`StoreError::Missing`] if it is gone.
-    pub async fn rename_group(&self, group: &GroupId, name: &str, by: &UserId) -> Result<()> {
-        let update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression("SET #name = :name")
-            .condition_expression("#state = :active AND attribute_not_exists(declared)")
-            .expression_attribute_names("#name", "name")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":name", attr::text(name))
-            .expression_attribute_values(":active", attr::text("active"));
-        let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.transact(vec![update, self.still_owns(group, by)?]).await {
-            Err(error) if error.refused_at(0) => match self.group(group).await?.declared {
-                Some(_) => Err(StoreError::Conflict("the group's name is what stack.yaml declares")),
-                None => Err(StoreError::Missing("group")),
-            },
-            Err(error) if error.refused_at(1) => Err(StoreError::Forbidden(NO_OWNER)),
-            other => other,
-        }
-    }
-
     /// Gives a member who reads or owns other roles of these two.
     ///
     /// # Errors

@@ -149,7 +149,7 @@ impl Store {
         Ok((invitations, next))
     }
 
-    /// A page of the invitations that a user can accept, with the names of the groups: those to the user's id first,
+    /// A page of the invitations that a user can accept, with their groups: those to the user's id first,
     /// then those to the address. A page may have fewer entries than the limit although more follow.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Store {
         now: Timestamp,
         after: Option<String>,
         limit: usize,
-    ) -> Result<(Vec<(Invitation, String)>, Option<String>)> {
+    ) -> Result<(Vec<(Invitation, GroupRow)>, Option<String>)> {
         let places = [Some(keys::user_partition(&user.id)), user.email.as_ref().map(keys::email_partition)];
         let after = after.unwrap_or_default();
         let (from, start) = match after.split_at_checked(1) {
@@ -186,9 +186,11 @@ impl Store {
         let facts = self.facts(&invitations, Some(&user.id), now).await?;
         let mut open = Vec::new();
         for invitation in invitations {
-            if is_open(&invitation, now) && facts.stand(&invitation)? {
-                let name = facts.group(&invitation.group)?.map(|group| group.name).unwrap_or_default();
-                open.push((invitation, name));
+            if is_open(&invitation, now)
+                && facts.stand(&invitation)?
+                && let Some(group) = facts.group(&invitation.group)?
+            {
+                open.push((invitation, group));
             }
         }
         Ok((open, next))

@@ -121,6 +121,8 @@ async fn govern(walk: &Walk, world: &World, owner: &Person, reader: &Person, gro
     assert_eq!(renamed["name"], "walked");
     let rules = json!({"rules": renamed["rules"]});
     assert_eq!(walk.step(owner, "PUT", &at("/rules"), rules, 200).await["revision"], 1);
+    let history = walk.step(owner, "GET", &at("/rules/history"), Value::Null, 200).await;
+    assert_eq!(history["items"][0]["revision"], 1, "{history}");
     let member = |person: &Person| at(&format!("/members/{}", person.user.id));
     walk.step(owner, "PATCH", &member(reader), json!({"roles": ["owner", "consumer"]}), 200).await;
     walk.step(reader, "PATCH", &member(owner), json!({"roles": ["consumer"]}), 200).await;

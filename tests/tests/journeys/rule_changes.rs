@@ -191,10 +191,30 @@ async fn a_rule_of_the_study_is_narrowed_widened_and_reworded() {
     let session = Session::open(&options).await.unwrap();
     let (store, _) = data_plane(&session).await.unwrap();
     let declared = store.declared_group(&Name::parse(GROUP).unwrap()).await.unwrap().unwrap();
-    let groups = [(declared.id, GROUP.to_owned())].into();
+    let groups = [(declared.id.clone(), GROUP.to_owned())].into();
     let since = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(follow(&session, &store, groups, since).await.unwrap(), Followed::Finished);
     assert_eq!(study.seen().await, study.above(100));
+
+    // Every revision is listed with the verdict that its plan gave. The rewording made none.
+    let lead = world.place.person(LEAD).await.unwrap().api();
+    let history = lead.rules_history(&study.group.id).all().await.unwrap();
+    let told: Vec<_> =
+        history.iter().map(|one| (one.revision, one.verdict, one.reworded.is_some())).collect();
+    let [narrows, widens] = [freehold_client::Verdict::Narrows, freehold_client::Verdict::Widens].map(Some);
+    assert_eq!(told, [(4, widens, false), (3, widens, true), (2, narrows, false), (1, None, false)]);
+
+    // The purpose in the file is the one that people see, also after somebody else has removed it.
+    let purpose = async || lead.group(&study.group.id).await.unwrap().description;
+    assert!(purpose().await.unwrap().starts_with("sees readings above 180"));
+    world.rewrite("sees readings above 180 mg/dL, and not whose diagnosis is what", "sees high readings");
+    study.apply(&[]).await.0.unwrap();
+    assert_eq!(purpose().await.as_deref(), Some("sees high readings"));
+    store.describe_declared_group(&declared, None).await.unwrap();
+    assert_eq!(purpose().await, None);
+    study.apply(&[]).await.0.unwrap();
+    assert_eq!(purpose().await.as_deref(), Some("sees high readings"));
+    assert_eq!(lead.rules_history(&study.group.id).all().await.unwrap(), history);
 }
 
 #[tokio::test]
