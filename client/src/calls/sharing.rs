@@ -52,10 +52,10 @@ impl Client {
         revision: u64,
         rules: Option<RulesMode>,
     ) -> Result<Consent, Error> {
-        let mut body = json!({ "revision": revision });
-        if let Some(rules) = rules {
-            body["rules"] = json!(rules);
-        }
+        let body = match rules {
+            Some(rules) => json!({ "revision": revision, "rules": rules }),
+            None => json!({ "revision": revision }),
+        };
         self.put(&["groups", group, "consent"]).json(&body).read().await
     }
 

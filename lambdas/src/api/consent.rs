@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use domain::datatype::DataType;
 use domain::id::Name;
-use domain::rules::compare::{Comparison, Example, Finding, Side, Verdict, compare, only_takes_away};
+use domain::rules::compare::{
+    Budget, Comparison, Example, Finding, Side, Verdict, adds_nothing, compare_within,
+};
 use domain::rules::{AgreedRules, Agreement, CompiledContract, CompiledRules, Question, Terms, compile};
 use domain::stack::{Rule, RuleSet};
 use domain::value::fields_to_json;
@@ -90,7 +92,8 @@ impl Call<'_> {
             Err(StoreError::Missing(_)) => NONE.clone(),
             rules => rules?.of_types(types),
         };
-        Ok((!only_takes_away(types, &agreed, &current)).then_some((agreed, current)))
+        let within = adds_nothing(types, &agreed, &current, &mut Budget::request());
+        Ok((!within).then_some((agreed, current)))
     }
 
     /// What the current rules share beyond the agreed ones, by data type.
@@ -252,7 +255,8 @@ impl Difference<'_> {
             return None;
         }
         let side = |rules, compiled| Side { data_type, rules, compiled };
-        let found = compare(side(self.agreed, &self.before), side(self.current, &self.after));
+        let sides = (side(self.agreed, &self.before), side(self.current, &self.after));
+        let found = compare_within(sides.0, sides.1, &mut Budget::request());
         (found.appears != Finding::Never).then_some(found)
     }
 

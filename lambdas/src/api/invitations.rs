@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use store::StoreError;
 use store::directory::{
-    Acceptance, Caller, GroupRow, Invitation, InvitationStatus, Invitee, JobStatus, Role, TOO_MANY_OPEN, Writer,
+    Acceptance, Caller, GroupRow, Invitation, InvitationStatus, Invitee, JobStatus, Role, TOO_MANY_OPEN,
+    Writer,
 };
 use store::once::Stamp;
 
@@ -168,7 +169,10 @@ impl Call<'_> {
         match invitee {
             Invitee::User(user) => Ok(held(user)),
             Invitee::Email(_) if !held(&caller.user) => Ok(false),
-            Invitee::Email(_) => Ok(invitee.is(&self.store().user(&caller.user).await?)),
+            Invitee::Email(address) => {
+                let user = self.store().user(&caller.user).await?;
+                Ok(user.email.as_ref() == Some(address))
+            }
         }
     }
 

@@ -9,7 +9,6 @@ use store::StoreError;
 use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
-use super::groups::described;
 use super::invitations::for_invitee;
 use super::paging::Paging;
 use super::response::Response;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::address::Address;
 use domain::authorize::{About, Actor, GroupFacts, Policies, Roles, Subject, Verdict};
 use domain::id::{DriveId, GroupId, UserId};
 use domain::routes::{Operation, ROUTES, Route};
@@ -283,6 +284,8 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
     let (me, mine) = (UserId::from_bits(1), DriveId::from_bits(2));
     let (pat, pats) = (UserId::from_bits(3), DriveId::from_bits(4));
     let group = GroupId::from_bits(5);
+    let [my_address, pats_address] =
+        ["me@example.org", "pat@example.org"].map(|address| Address::parse(address).unwrap());
     let mut wrong = Vec::new();
     for kind in kinds() {
         let is = |role: &str| kind.role == Some(role) && (kind.column == role || kind.column == "deleted");
@@ -291,7 +294,7 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
         let actor = match kind.column {
             "nobody" => Actor::Nobody,
             "visitor" => Actor::Visitor,
-            _ => Actor::User { id: &me, drive: &mine, address: Some("me@example.org") },
+            _ => Actor::User { id: &me, drive: &mine, address: Some(&my_address) },
         };
         let reads = policies.may_read_former_rules(&actor, &facts);
         if reads != (facts.active && (roles.owner || roles.provider)) {
@@ -308,8 +311,7 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
                 About::Member => Subject::Member(facts, me.as_str()),
                 About::Invitation => {
                     let by_id = kind.role == Some("owner");
-                    let (user, address) =
-                        if own { (&me, "me@example.org") } else { (&pat, "pat@example.org") };
+                    let (user, address) = if own { (&me, &my_address) } else { (&pat, &pats_address) };
                     Subject::Invitation {
                         group: facts,
                         user: by_id.then_some(user),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::datatype::DataType;
 use domain::id::Name;
 use domain::replication::ProviderMembership;
-use domain::rules::compare::only_takes_away;
+use domain::rules::compare::{Budget, adds_nothing};
 use domain::rules::compile;
 use domain::stack::RuleSet;
 use store::clock::now;
@@ -132,7 +132,7 @@ async fn consents(
             Err(StoreError::Missing(_)) => RuleSet::default(),
             agreed => agreed?.of_types(&change.types_after),
         };
-        match only_takes_away(&change.types_after, &agreed, &change.after) {
+        match adds_nothing(&change.types_after, &agreed, &change.after, &mut Budget::unlimited()) {
             true => counts.agreed += count,
             false => counts.asked += count,
         }

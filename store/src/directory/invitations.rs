@@ -5,7 +5,7 @@ use domain::address::Address;
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 
-use super::users::{Caller, User};
+use super::users::Caller;
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};

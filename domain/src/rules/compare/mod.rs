@@ -265,6 +265,16 @@ pub fn compare_rules(
     })
 }
 
+/// Whether a change of rules certainly lets nobody see anything that they did not see before.
+pub fn adds_nothing(
+    types: &BTreeMap<Name, DataType>,
+    before: &RuleSet,
+    after: &RuleSet,
+    budget: &mut Budget,
+) -> bool {
+    compare_rules(types, before, after, budget).appears == Finding::Never
+}
+
 /// Compares what consumers of a group see of one data type before and after a change.
 pub fn compare(before: Side<'_>, after: Side<'_>) -> Comparison {
     compare_within(before, after, &mut Budget::unlimited())
