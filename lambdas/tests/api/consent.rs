@@ -122,8 +122,8 @@ async fn a_widening_shares_what_follows_the_rules_and_nothing_of_a_provider_who_
     assert!(numbers(&rest).iter().all(|mgdl| mgdl % 2 == 0 || *mgdl > 180), "{rest:#?}");
 
     // By the stream, by the reconciler, and after a change of shards.
-    for (person, mgdl) in [(&study.bob, 161), (&study.bob, 201), (&study.cid, 160)] {
-        let id = person.reading("2014-02-01T00:00:00Z", mgdl).await;
+    for (day, person, mgdl) in [(1, &study.bob, 161), (2, &study.bob, 201), (3, &study.cid, 160)] {
+        let id = person.reading(&format!("2014-02-0{day}T00:00:00Z"), mgdl).await;
         world.replicate(person, &id).await;
     }
     let cids = [150, 170, 190, 250, 160];
@@ -311,9 +311,9 @@ async fn what_an_update_takes_beyond_the_agreed_rules_is_gone_at_once() {
     let items = study.bob.all("/user/data?order=asc").await;
     let high = items.iter().find(|item| item["fields"]["mgdl"] == 251).unwrap();
     let path = format!("/user/data/{}", text(&high["id"]));
-    study.bob.patch(&path, json!({"mgdl": 161})).await.expect(200);
+    study.bob.patch(&path, json!({"fields": {"mgdl": 161}})).await.expect(200);
     assert_eq!(study.bobs().await, [191], "161 is above the current rules and below the agreed ones");
-    study.bob.patch(&path, json!({"mgdl": 261})).await.expect(200);
+    study.bob.patch(&path, json!({"fields": {"mgdl": 261}})).await.expect(200);
     world.replicate(&study.bob, &text(&high["id"])).await;
     assert_eq!(study.bobs().await, [191, 261]);
 }
@@ -389,7 +389,7 @@ async fn a_provider_finds_what_they_agreed_to_wherever_they_look() {
     assert_eq!(told, (&json!("ask"), &json!(2), &json!(3)));
     let membership = study.cid.all("/user/members").await.remove(0);
     assert_eq!((&membership["rules"], membership.get("agreedRevision")), (&json!("follow"), None));
-    let export = study.bob.all("/user/export").await;
+    let export = study.bob.all("/user/data/export").await;
     let membership = &export.iter().find(|entry| entry["kind"] == "membership").unwrap()["membership"];
     assert_eq!((&membership["rules"], &membership["agreedRevision"]), (&json!("ask"), &json!(2)));
     for (person, status, slug) in

@@ -217,6 +217,10 @@ async fn every_example_of_a_body_is_taken() {
                         ann.admit(&group, "consumer", &bob).await;
                         example["to"] = bob.id().await.into();
                     }
+                    if path.ends_with("/consent") {
+                        let consent = ann.get(&format!("/groups/{group}/consent")).await.expect(200);
+                        example["revision"] = consent["currentRevision"].clone();
+                    }
                     if path == "/user/claim" {
                         let made = ann.post("/profiles", Json::Null).await.expect(201);
                         example["invite"] = made["invite"]["token"].clone();

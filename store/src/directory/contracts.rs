@@ -255,9 +255,10 @@ impl Store {
         let mut found = HashMap::new();
         if !read.wanted.is_empty() {
             let also = also.filter(|(group, revision)| !self.remembers_rules(group, *revision));
-            let mut wanted = read.wanted.clone();
-            wanted.extend(also.map(|(group, revision)| keys::rules(group, revision)));
-            found = self.rules_rows(&wanted).await?;
+            let also_wanted = also.map(|(group, revision)| keys::rules(group, revision));
+            // The same key twice in one call is refused.
+            let wanted: BTreeSet<Key> = read.wanted.iter().cloned().chain(also_wanted).collect();
+            found = self.rules_rows(&wanted.into_iter().collect::<Vec<_>>()).await?;
             if let Some((group, revision)) = also
                 && let Some(row) = found.get(&keys::rules(group, revision))
             {
