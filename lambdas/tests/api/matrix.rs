@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::address::Address;
 use domain::authorize::{About, Actor, GroupFacts, Policies, Roles, Subject, Verdict};
 use domain::id::{DriveId, GroupId, UserId};
 use domain::routes::{Operation, ROUTES, Route};
@@ -278,6 +279,8 @@ fn the_table_has_a_row_for_every_route_and_a_column_for_every_actor() {
 fn wrong_cells(policies: &Policies) -> Vec<String> {
     let (me, mine) = (UserId::from_bits(1), DriveId::from_bits(2));
     let (pat, pats) = (UserId::from_bits(3), DriveId::from_bits(4));
+    let [my_address, pats_address] =
+        ["me@example.org", "pat@example.org"].map(|email| Address::parse(email).unwrap());
     let group = GroupId::from_bits(5);
     let mut wrong = Vec::new();
     for kind in kinds() {
@@ -287,7 +290,7 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
         let actor = match kind.column {
             "nobody" => Actor::Nobody,
             "visitor" => Actor::Visitor,
-            _ => Actor::User { id: &me, drive: &mine, address: Some("me@example.org") },
+            _ => Actor::User { id: &me, drive: &mine, address: Some(&my_address) },
         };
         for row in rows() {
             let own = row.target != "other" && kind.role.is_some();
@@ -300,8 +303,7 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
                 About::Member => Subject::Member(facts, me.as_str()),
                 About::Invitation => {
                     let by_id = kind.role == Some("owner");
-                    let (user, address) =
-                        if own { (&me, "me@example.org") } else { (&pat, "pat@example.org") };
+                    let (user, address) = if own { (&me, &my_address) } else { (&pat, &pats_address) };
                     Subject::Invitation {
                         group: facts,
                         user: by_id.then_some(user),

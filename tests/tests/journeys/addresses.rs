@@ -6,7 +6,8 @@ use journeys::World;
 
 /// Gives an account another verified address.
 async fn verify(world: &World, username: &str, email: &str) {
-    let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build().unwrap();
+    let attribute =
+        |name: &str, value: &str| AttributeType::builder().name(name).value(value).build().unwrap();
     let update = world.place.cognito.admin_update_user_attributes().user_pool_id(&world.place.pool_id);
     let update = update.username(username).user_attributes(attribute("email", email));
     update.user_attributes(attribute("email_verified", "true")).send().await.unwrap();
