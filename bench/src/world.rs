@@ -264,11 +264,25 @@ impl World {
     /// # Errors
     /// If the API refuses.
     pub async fn admit(&self, group: &GroupId, owner: &Person, role: &str, whom: &Person) -> Result<Tally> {
+        self.admit_with(group, owner, (role, Json::Null), whom).await
+    }
+
+    /// The same on these terms, as the body of an acceptance says them.
+    ///
+    /// # Errors
+    /// If the API refuses.
+    pub async fn admit_with(
+        &self,
+        group: &GroupId,
+        owner: &Person,
+        (role, terms): (&str, Json),
+        whom: &Person,
+    ) -> Result<Tally> {
         let sent = json!({"role": role, "email": address_of(&whom.subject)});
         let made = self.call(owner, "POST", &format!("/groups/{group}/invitations"), sent).await?;
         let accept = format!("/groups/{group}/invitations/{}/accept", text(&made, "id")?);
         self.meter.take();
-        self.call(whom, "POST", &accept, Json::Null).await?;
+        self.call(whom, "POST", &accept, terms).await?;
         Ok(self.meter.take())
     }
 

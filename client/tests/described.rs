@@ -100,7 +100,7 @@ macro_rules! types {
 
 /// Schemas without a type of their own: words, what the calls take apart into parameters, and pages, which the calls of
 /// lists read.
-const NO_TYPE: [&str; 13] = [
+const NO_TYPE: [&str; 14] = [
     "Id",
     "ItemId",
     "DataType",
@@ -109,7 +109,8 @@ const NO_TYPE: [&str; 13] = [
     "GatewayMessage",
     "OpenApi",
     "ItemPatch",
-    "NewGroup",
+    "Purpose",
+    "GroupPatch",
     "Transfer",
     "NewAudience",
     "NewProfile",
@@ -133,6 +134,7 @@ fn every_schema_is_read_with_all_that_is_in_it() {
         BatchResult,
         SharedItem,
         Rule,
+        NewGroup,
         Group,
         Contract,
         Job,
@@ -145,6 +147,7 @@ fn every_schema_is_read_with_all_that_is_in_it() {
         Preview,
         GroupSummary,
         RulesState,
+        RulesRevision,
         MemberRoles,
         Audience,
         Shown,

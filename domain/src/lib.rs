@@ -15,6 +15,7 @@ pub mod example;
 pub mod id;
 pub mod item;
 pub mod openapi;
+pub mod purpose;
 pub mod replication;
 pub mod routes;
 pub mod rules;

@@ -47,12 +47,14 @@ pub enum Operation {
     ListGroups,
     /// Show a group to a member.
     GetGroup,
-    /// Give a group another name.
-    RenameGroup,
+    /// Change a group's name or purpose.
+    UpdateGroup,
     /// Hand a group over to another member.
     TransferGroup,
     /// Replace what a group receives.
     ReplaceGroupRules,
+    /// List the revisions of a group's rules.
+    ListRulesHistory,
     /// Delete a group.
     DeleteGroup,
     /// List what a group shares, all types.
@@ -85,6 +87,10 @@ pub enum Operation {
     GetContract,
     /// Replace the caller's contract with a group.
     ReplaceContract,
+    /// Show the rules that the caller agreed to as provider, and what the current ones share beyond them.
+    GetConsent,
+    /// Agree to a revision of a group's rules.
+    SetConsent,
     /// Show whom the caller lets read what they share into a group.
     GetAudience,
     /// Say whether the caller is asked about new consumers of a group.
@@ -198,9 +204,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/groups", Scope::GroupsRead, Operation::ListGroups),
     route("POST", "/groups", Scope::GroupsWrite, Operation::CreateGroup),
     route("GET", "/groups/{group_id}", Scope::GroupsRead, Operation::GetGroup),
-    route("PATCH", "/groups/{group_id}", Scope::GroupsWrite, Operation::RenameGroup),
+    route("PATCH", "/groups/{group_id}", Scope::GroupsWrite, Operation::UpdateGroup),
     route("POST", "/groups/{group_id}/transfer", Scope::GroupsWrite, Operation::TransferGroup),
     route("PUT", "/groups/{group_id}/rules", Scope::GroupsWrite, Operation::ReplaceGroupRules),
+    route("GET", "/groups/{group_id}/rules/history", Scope::GroupsRead, Operation::ListRulesHistory),
     route("DELETE", "/groups/{group_id}", Scope::GroupsWrite, Operation::DeleteGroup),
     route("GET", "/groups/{group_id}/data", Scope::GroupsRead, Operation::ListGroupData),
     route("GET", "/groups/{group_id}/data/types/{type}", Scope::GroupsRead, Operation::ListGroupDataOfType),
@@ -220,6 +227,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/groups/{group_id}/leave", Scope::GroupsWrite, Operation::LeaveGroup),
     route("GET", "/groups/{group_id}/contract", Scope::GroupsRead, Operation::GetContract),
     route("PUT", "/groups/{group_id}/contract", Scope::GroupsWrite, Operation::ReplaceContract),
+    route("GET", "/groups/{group_id}/consent", Scope::GroupsRead, Operation::GetConsent),
+    route("PUT", "/groups/{group_id}/consent", Scope::GroupsWrite, Operation::SetConsent),
     route("GET", "/groups/{group_id}/audience", Scope::GroupsRead, Operation::GetAudience),
     route("PUT", "/groups/{group_id}/audience", Scope::GroupsWrite, Operation::SetAudience),
     route("PUT", "/groups/{group_id}/audience/{member_id}", Scope::GroupsWrite, Operation::AgreeToConsumer),

@@ -10,7 +10,8 @@
 use std::path::Path;
 
 use domain::datatype::DataType;
-use domain::rules::compare::{Side, Verdict, compare};
+use domain::rules::bounds::excesses;
+use domain::rules::compare::{Budget, Side, Verdict, compare};
 use domain::rules::compile;
 use domain::rules::explain::explain;
 use domain::stack::{RuleSet, Stack, parse};
@@ -154,5 +155,21 @@ fn every_change_of_the_gallery_has_that_verdict() {
             other => panic!("{other:?}"),
         };
         assert_eq!(found.verdict(), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn every_rule_of_an_owner_on_the_page_is_inside_its_limits_or_not_as_it_says() {
+    let page = page();
+    let types = read(blocks(&page, "yaml").first().unwrap()).data_types;
+    let rows = rows(&page, "`groupDefaults`", 3);
+    assert!(rows.len() >= 10);
+    for row in &rows {
+        let (limits, rule) =
+            (with_rule(&page, code(&row[0])).unwrap(), with_rule(&page, code(&row[1])).unwrap());
+        let found = excesses(&types, ("`groupDefaults`", &limits), &rule, &mut Budget::request());
+        let undecided = found.iter().any(|excess| excess.message.starts_with("cannot be shown"));
+        let expected = (row[2] == "yes", row[2] == "no: not decided");
+        assert_eq!((found.is_empty(), undecided), expected, "{row:?}: {found:?}");
     }
 }

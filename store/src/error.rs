@@ -60,6 +60,13 @@ impl StoreError {
         matches!(self, Self::Refused(reasons) if reasons.get(action).is_some_and(|code| code == "ConditionalCheckFailed"))
     }
 
+    /// Whether the named action of a transaction was refused by its condition, and no other one was.
+    pub(crate) fn refused_only_at(&self, action: usize) -> bool {
+        let failed = |code: &&String| *code == "ConditionalCheckFailed";
+        self.refused_at(action)
+            && matches!(self, Self::Refused(reasons) if reasons.iter().filter(failed).count() == 1)
+    }
+
     /// Whether a transaction met another one, and nothing else is wrong.
     pub(crate) fn is_contention(&self) -> bool {
         match self {

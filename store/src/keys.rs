@@ -146,9 +146,11 @@ pub fn mark(group: &GroupId) -> Key {
     let slot = Sha256::digest(group.as_str()).first().copied().unwrap_or_default() % MARKS;
     key(format!("MARK#{slot:02}"), "MARK")
 }
-/// A group's rules at one revision; never changed once written.
+/// What the sort keys of revisions of the rules begin with.
+pub(crate) const RULES: &str = "RULES#";
+/// A group's rules at one revision.
 pub fn rules(group: &GroupId, revision: u32) -> Key {
-    key(group_partition(group), format!("RULES#{revision:08}"))
+    key(group_partition(group), format!("{RULES}{revision:08}"))
 }
 /// A provider in the roster.
 pub fn roster_provider(group: &GroupId, drive: &DriveId) -> Key {
@@ -162,10 +164,20 @@ pub fn roster_user(group: &GroupId, user: &UserId) -> Key {
 pub fn invitation(group: &GroupId, invitation: &InvitationId) -> Key {
     key(group_partition(group), format!("INVITE#{invitation}"))
 }
-/// An invitation, where the invitee finds it.
-pub fn invitation_for(partition: &str, invitation: &InvitationId) -> Key {
-    key(partition, format!("INVITE#{invitation}"))
+/// The invitation that a group offers an invitee for a role, where the invitee finds it. There is one at most.
+pub fn invitation_for(partition: &str, group: &GroupId, role: &str) -> Key {
+    key(partition, format!("INVITE#{group}#{role}"))
 }
+/// The roster revision at which a person last lost a role in a group; by the partition of the user or of the address.
+pub fn role_loss(group: &GroupId, partition: &str) -> Key {
+    key(group_partition(group), format!("ENDED#{partition}"))
+}
+/// The time at which the owner of a user's or an address's partition was erased; kept until the erasure is finished.
+pub fn erased(partition: &str) -> Key {
+    key(partition, ERASED)
+}
+/// The sort key of [`erased`].
+pub(crate) const ERASED: &str = "ERASED";
 /// A data job of a group.
 pub fn job(group: &GroupId, job: &JobId) -> Key {
     key(group_partition(group), format!("JOB#{job}"))

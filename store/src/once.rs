@@ -126,7 +126,10 @@ impl Store {
         actions.push(TransactWriteItem::builder().put(put).build());
         match self.transact(actions).await {
             Ok(()) => Ok(None),
-            Err(error) if error.refused_at(record) => self.done_before(keyed).await.map(Some),
+            Err(error) if error.refused_at(record) => match self.done_before(keyed).await? {
+                Some(stamp) => Ok(Some(stamp)),
+                None => Err(StoreError::Busy("the key was forgotten just now".into())),
+            },
             Err(error) if error.is_contention() => {
                 Err(StoreError::Busy("the same request is under way".into()))
             }
@@ -134,11 +137,14 @@ impl Store {
         }
     }
 
-    async fn done_before(&self, keyed: &Keyed) -> Result<Stamp> {
+    /// The stamp with which a request was done before under its key, if it was.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyReused`] if the key stands for another request.
+    pub async fn done_before(&self, keyed: &Keyed) -> Result<Option<Stamp>> {
         let row = self.directory_row(&keys::once(&keyed.user, &keyed.key, keyed.part)).await?;
-        let (asked, stamp) =
-            stamp_of(&row.ok_or_else(|| StoreError::Busy("the key was forgotten just now".into()))?)?;
-        if asked == keyed.asked { Ok(stamp) } else { Err(StoreError::KeyReused) }
+        let Some((asked, stamp)) = row.as_ref().map(stamp_of).transpose()? else { return Ok(None) };
+        if asked == keyed.asked { Ok(Some(stamp)) } else { Err(StoreError::KeyReused) }
     }
 
     /// Writes new items, all or none, at most once for a key. If that was done before, the stamp it was done with.

@@ -161,26 +161,33 @@ impl Store {
     async fn read_sharing(&self, drive: &DriveId, document: &Document) -> Result<(Sharing, bool)> {
         let rows = self.directory_rows(&keys::drive_partition(drive), "PROVIDES#").await?;
         let since = Instant::now();
-        let memberships =
-            rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<Vec<_>>>()?;
+        let read = self.read_memberships(&rows)?;
         let shares = keys::shares(drive);
-        let told = Shares::of(&memberships);
-        let ids: Vec<GroupId> = memberships.iter().map(|membership| membership.group.clone()).collect();
-        let found = |heads, groups| Sharing { known: Arc::new(Known { memberships, groups, since }), heads };
+        let ids: Vec<GroupId> = read.groups().cloned().collect();
+        let found = |memberships, heads, groups| {
+            let told = Shares::of(&memberships);
+            (Sharing { known: Arc::new(Known { memberships, groups, since }), heads }, told)
+        };
         // One request has told that there are none, and it would take one to confirm it.
         if ids.is_empty() {
-            return Ok((found(HashMap::new(), None), false));
+            return Ok((found(Vec::new(), HashMap::new(), None).0, false));
         }
         // After the memberships, in any case: contracts are read before rules.
         let many = ids.len() >= KEYS;
         if many && let Some((rows, groups)) = self.groups_and_marks(&shares, &ids).await? {
-            let complete = Shares::read(rows.get(&shares)) == told;
-            return Ok((found(HashMap::new(), Some(groups)), complete));
+            let agreed = self.rules_rows(&read.wanted).await?;
+            let memberships = self.compile_memberships(read, &agreed, document);
+            let (sharing, told) = found(memberships, HashMap::new(), Some(groups));
+            return Ok((sharing, Shares::read(rows.get(&shares)) == told));
         }
-        let keys: Vec<Key> = ids.iter().map(keys::group).chain([shares.clone()]).collect();
+        // Rules that were agreed to never change, so it does not matter that they are read together with the groups.
+        let keys = ids.iter().map(keys::group).chain([shares.clone()]).chain(read.wanted.iter().cloned());
+        let keys: Vec<Key> = keys.collect();
         let rows = self.rows_at(&self.tables.directory, &keys, Freshness::Consistent).await?;
+        let memberships = self.compile_memberships(read, &rows, document);
+        let (sharing, told) = found(memberships, heads(&rows, ids.iter())?, None);
         let complete = !many && Shares::read(rows.get(&shares)) == told;
-        Ok((found(heads(&rows, ids.iter())?, None), complete))
+        Ok((sharing, complete))
     }
 
     /// Many groups, each as of one moment with its mark, and the rows that were read; none if that cannot be had.

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use domain::id::{DriveId, GroupId};
 use domain::replication::{Former, ProviderMembership, Rulebook, Spread};
-use domain::rules::{CompiledContract, CompiledRules, Contract, Terms, compile};
+use domain::rules::{CompiledContract, CompiledRules, Terms, compile};
 use domain::stack::RuleSet;
 
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::directory::{GroupRow, SPREAD};
+use crate::directory::{Consent, GroupRow, SPREAD};
 use crate::document::Document;
 use crate::error::{Result, StoreError};
 use crate::keys::{self, Key};
@@ -44,8 +44,8 @@ impl RulesCache {
 
 const NO_REVISION: StoreError = StoreError::Missing("revision of the rules");
 
-/// A membership's contract of one revision.
-type ContractKey = (GroupId, DriveId, u64, u32);
+/// A membership's contract and agreement of one revision.
+pub(crate) type ContractKey = (GroupId, DriveId, u64, u32);
 
 /// Compiled contracts; like a revision of the rules, one of a contract never changes.
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// All the terms that copies of a membership may be of besides those of now: every revision of the rules since
-    /// `rules_from`, with every one of the contracts.
+    /// `rules_from`, with every one of the consents.
     ///
     /// # Errors
     /// Those of the database.
@@ -140,15 +140,15 @@ impl Store {
         group: &GroupRow,
         membership: &ProviderMembership,
         rules_from: u32,
-        contracts: &[Contract],
+        consents: &[Consent],
         document: &Document,
     ) -> Result<Vec<Former>> {
         let joined = membership.terms.joined;
-        let former = contracts.iter().map(|contract| {
-            let contract = CompiledContract::accepted(&document.data_types, contract.clone(), 0);
-            Terms { joined, contract: contract.into() }
-        });
-        let terms: Vec<Terms> = former.chain([membership.terms.clone()]).collect();
+        let mut terms: Vec<Terms> = Vec::with_capacity(consents.len() + 1);
+        for consent in consents {
+            terms.push(self.terms_of(&group.id, joined, consent.clone(), document).await?);
+        }
+        terms.push(membership.terms.clone());
         let mut all = Vec::new();
         for revision in rules_from..=group.rule_revision {
             let spread = self.spread_of(&group.id, revision).await?;
@@ -195,7 +195,12 @@ impl Store {
 
     /// Whether asking for this revision of a group's rules costs no request.
     pub(crate) fn remembers_rules(&self, group: &GroupId, revision: u32) -> bool {
-        self.rules.get(&(group.clone(), revision)).is_some()
+        self.remembered_rules(group, revision).is_some()
+    }
+
+    /// The rules of a revision, if they are remembered.
+    pub(crate) fn remembered_rules(&self, group: &GroupId, revision: u32) -> Option<Arc<CompiledRules>> {
+        self.rules.get(&(group.clone(), revision))
     }
 
     /// Remembers what a revision's row says. Rules that cannot be used are told of by whoever asks for them.
@@ -203,14 +208,28 @@ impl Store {
         let _ = self.compiled(row, (group.clone(), revision), document);
     }
 
+    /// The rules of a revision that a provider agreed to; empty if its row is not there or cannot be used, so that nothing
+    /// is shared.
+    pub(crate) fn agreed_rules(
+        &self,
+        group: &GroupId,
+        revision: u32,
+        row: Option<&Row>,
+        document: &Document,
+    ) -> Arc<CompiledRules> {
+        match row.map(|row| self.compiled(row, (group.clone(), revision), document)) {
+            Some(Ok(rules)) => rules,
+            Some(Err(error)) => {
+                tracing::warn!(%group, revision, %error, "rules that were agreed to cannot be used");
+                Arc::default()
+            }
+            None => Arc::default(),
+        }
+    }
+
     /// Compiles the rules of a row, and remembers them.
     fn compiled(&self, row: &Row, key: (GroupId, u32), document: &Document) -> Result<Arc<CompiledRules>> {
-        let mut set = rules_in(row)?;
-        // Rules and functions are deployed one after the other: a type that only one side knows is not shared yet, or
-        // no longer, and stops nothing else.
-        for rule in &mut set.rules {
-            rule.types.retain(|name| document.data_types.contains_key(name));
-        }
+        let set = rules_in(row)?.of_types(&document.data_types);
         let compiled = compile(&document.data_types, &set).map_err(|errors| {
             StoreError::corrupt("directory", format!("rules with {} mistakes", errors.len()))
         })?;

@@ -123,10 +123,16 @@ impl Person {
         self.invite(&group.id, &Invitee::email(address), role(as_what)).await.unwrap()
     }
 
-    /// Has them join a group in a role.
+    /// Has them join a group in a role; a provider follows the rules.
     pub async fn join(&self, owner: &Self, group: &Group, role: &str) {
+        let plain = Acceptance::plain();
+        self.join_with(owner, group, role, if role == "provider" { plain.following() } else { plain }).await;
+    }
+
+    /// Has them join a group in a role, on their own terms.
+    pub async fn join_with(&self, owner: &Self, group: &Group, role: &str, terms: Acceptance) {
         let invitation = owner.invites(group, self.who(), role).await;
-        self.accept_invitation(&group.id, &invitation.id, &Acceptance::plain()).await.unwrap();
+        self.accept_invitation(&group.id, &invitation.id, &terms).await.unwrap();
     }
 
     /// What a group shows them of readings: the values, in the order of time.

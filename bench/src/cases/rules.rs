@@ -1,8 +1,8 @@
 //! Changes of a group's rules: writes are the symmetric difference, and nothing else.
 
+use domain::rules::compare::{self, Judged, Verdict};
 use domain::stack::RuleSet;
 use serde_json::json;
-use store::directory::Extent;
 
 use crate::error::{BenchError, Result};
 use crate::load::{items, readings};
@@ -146,25 +146,27 @@ async fn measure(change: &Change, count: usize) -> Result<(Tally, usize)> {
     let group = world.group(&ann, "Group").await?;
     let [before, after] = change.conditions;
     let row = world.store.group(&group).await?;
-    let job = world.store.change_rules(&row, (&rules(before)?, Extent::Any), 1, world.now).await?;
+    let job = world.store.change_rules(&row, (&rules(before)?, Judged::UNDECIDED), 1, world.now).await?;
     world.announce(&job);
     world.work().await?;
     for name in ["bob", "cid"] {
         let provider: Person = world.person(name).await?;
         items(&world, &readings(&provider.drive, count)?).await?;
-        world.admit(&group, &ann, "provider", &provider).await?;
+        // A change of rules costs nothing of this for providers who are asked.
+        let follows = json!({"rules": "follow"});
+        world.admit_with(&group, &ann, ("provider", follows), &provider).await?;
     }
     world.work().await?;
     let (row, after) = (world.store.group(&group).await?, rules(after)?);
-    let extent = match change.known {
+    let judged = match change.known {
         Known::Unchanged => {
             world.store.reword_rules(&row, &after, world.now).await?;
             return Ok((world.work().await?, world.live()?));
         }
-        Known::Narrower => Extent::Narrower,
-        Known::Nothing => Extent::Any,
+        Known::Narrower => Judged { verdict: Verdict::Narrows, known: compare::Known::Enumerated },
+        Known::Nothing => Judged::UNDECIDED,
     };
-    let job = world.store.change_rules(&row, (&after, extent), 1, world.now).await?;
+    let job = world.store.change_rules(&row, (&after, judged), 1, world.now).await?;
     world.announce(&job);
     Ok((world.work().await?, world.live()?))
 }

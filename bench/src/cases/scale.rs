@@ -116,7 +116,14 @@ impl Scene {
         drives.extend(more_providers(&world, &group, &bob, sizes.providers - 1, 0)?);
         for _ in 1..sizes.groups {
             let rules = &world.document.group_defaults;
-            let new = NewGroup { id: store::ids::group(), name: "G", owner: None, rules, shards: 1 };
+            let new = NewGroup {
+                id: store::ids::group(),
+                name: "G",
+                description: None,
+                owner: None,
+                rules,
+                shards: 1,
+            };
             world.store.create_group(&new, None, world.now).await?;
         }
         fill(&world, &group, &bob, &drives, sizes.items).await?;

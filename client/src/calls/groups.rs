@@ -5,7 +5,9 @@ use serde_json::json;
 use crate::Client;
 use crate::error::Error;
 use crate::list::List;
-use crate::types::{Group, GroupSummary, Member, MemberRoles, Role, Rule, RulesState};
+use crate::types::{
+    Group, GroupSummary, Member, MemberRoles, NewGroup, Role, Rule, RulesRevision, RulesState,
+};
 
 impl Client {
     /// The groups that the caller is in.
@@ -13,12 +15,12 @@ impl Client {
         self.list(&["groups"])
     }
 
-    /// Makes a group, which the caller owns, with the stack's defaults as its rules.
+    /// Creates a group, which the caller owns, with the stack's defaults as its rules. A name alone is enough.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub async fn create_group(&self, name: &str) -> Result<Group, Error> {
-        self.making(&["groups"]).json(&json!({ "name": name })).read().await
+    /// `invalid`; see [`Error`].
+    pub async fn create_group(&self, group: impl Into<NewGroup>) -> Result<Group, Error> {
+        self.making(&["groups"]).json(&group.into()).read().await
     }
 
     /// A group.
@@ -35,6 +37,14 @@ impl Client {
     /// `declared-group` if stack.yaml names it; see [`Error`].
     pub async fn rename_group(&self, group: &str, name: &str) -> Result<Group, Error> {
         self.patch(&["groups", group]).merge_patch(&json!({ "name": name })).read().await
+    }
+
+    /// Gives a group another purpose, or none.
+    ///
+    /// # Errors
+    /// `invalid`, `declared-group` if stack.yaml declares it; see [`Error`].
+    pub async fn describe_group(&self, group: &str, purpose: Option<&str>) -> Result<Group, Error> {
+        self.patch(&["groups", group]).merge_patch(&json!({ "description": purpose })).read().await
     }
 
     /// Deletes a group: it shows nothing to anybody when this returns.
@@ -59,6 +69,11 @@ impl Client {
     /// `invalid`, `declared-group`; see [`Error`].
     pub async fn set_rules(&self, group: &str, rules: &[Rule]) -> Result<RulesState, Error> {
         self.put(&["groups", group, "rules"]).json(&json!({ "rules": rules })).read().await
+    }
+
+    /// The revisions of a group's rules, newest first.
+    pub fn rules_history(&self, group: &str) -> List<RulesRevision> {
+        self.list(&["groups", group, "rules", "history"])
     }
 
     /// A group's members.

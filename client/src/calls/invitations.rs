@@ -58,7 +58,7 @@ impl Client {
         invitation: &str,
         acceptance: &Acceptance,
     ) -> Result<Preview, Error> {
-        let Acceptance { past, contract } = acceptance;
+        let Acceptance { past, contract, .. } = acceptance;
         let contract = contract.clone().unwrap_or_default();
         let past = past.as_ref().map(|past| match past {
             Past::All => "all",

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::Client;
 use crate::error::Error;
 use crate::list::List;
-use crate::types::{Audience, AudienceMode, Contract, ContractState, SharedItem};
+use crate::types::{Audience, AudienceMode, Consent, Contract, ContractState, RulesMode, SharedItem};
 
 impl Client {
     /// What a group shows the caller.
@@ -32,6 +32,31 @@ impl Client {
     /// `invalid`; see [`Error`].
     pub async fn set_contract(&self, group: &str, contract: &Contract) -> Result<ContractState, Error> {
         self.put(&["groups", group, "contract"]).json(contract).read().await
+    }
+
+    /// Which of a group's rules the caller agreed to as its provider, and what the current ones share beyond them.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn consent(&self, group: &str) -> Result<Consent, Error> {
+        self.get(&["groups", group, "consent"]).read().await
+    }
+
+    /// Agrees to the current revision of a group's rules, and chooses how later changes are taken; as before if `None`.
+    ///
+    /// # Errors
+    /// `rules-moved-on` if the revision is not the current one; see [`Error`].
+    pub async fn set_consent(
+        &self,
+        group: &str,
+        revision: u64,
+        rules: Option<RulesMode>,
+    ) -> Result<Consent, Error> {
+        let mut body = json!({ "revision": revision });
+        if let Some(rules) = rules {
+            body["rules"] = json!(rules);
+        }
+        self.put(&["groups", group, "consent"]).json(&body).read().await
     }
 
     /// Who sees what the caller shares with a group.

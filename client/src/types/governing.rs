@@ -1,9 +1,10 @@
 //! What providers allow.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::groups::texts;
-use super::{Progress, words};
+use super::{Progress, Rule, words};
 
 /// What a provider allows on top of the group's rules; what is left out allows everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -64,17 +65,106 @@ pub struct Job {
     pub status: Progress,
 }
 
+words!(
+    /// How a provider takes changes of the group's rules that share more.
+    RulesMode {
+        /// They are asked, and share no more until they agree.
+        Ask,
+        /// They share by the current rules, whatever these are.
+        Follow,
+    }
+);
+
 /// The caller's contract with a group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ContractState {
     /// What they allow.
     pub contract: Contract,
-    /// How often they changed it.
+    /// Grows with every change of the contract or of the consent.
     pub revision: u64,
+    /// How they take changes of the group's rules.
+    pub rules: RulesMode,
+    /// The revision of the rules that they agreed to; `None` if they follow the rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed_revision: Option<u64>,
     /// What brings the copies along, if they have to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
+}
+
+/// Which of the group's rules the caller agreed to.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Consent {
+    /// The group.
+    pub group: String,
+    /// The group's name; not in the response to an agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// How they take changes of the group's rules.
+    pub rules: RulesMode,
+    /// The revision that they agreed to; `None` if they follow the rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed_revision: Option<u64>,
+    /// The revision that counts.
+    pub current_revision: u64,
+    /// Whether the current rules share anything that they have not agreed to.
+    pub pending: bool,
+    /// Data types of which the current rules share more; not in the response to an agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<ConsentOfType>>,
+    /// What brings the copies along, if they have to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+}
+
+/// What the current rules share of a data type beyond the agreed ones.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct ConsentOfType {
+    /// The data type.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// `widens`, `both` or `undecided`: what the current rules mean compared with the agreed ones.
+    pub verdict: String,
+    /// What was agreed to.
+    pub agreed: RulesOfType,
+    /// What counts now.
+    pub current: RulesOfType,
+    /// How many of the caller's items would be shared, or more of them.
+    pub items: u64,
+    /// Whether all items were looked at; otherwise `items` is a lower bound.
+    pub complete: bool,
+    /// An item of which more would be shared, if one was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<ConsentExample>,
+}
+
+/// What a revision of the rules says about a data type.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct RulesOfType {
+    /// The fields that may be seen.
+    pub fields: Vec<String>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+/// An item as two revisions of the rules share it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct ConsentExample {
+    /// Its fields.
+    pub fields: Map<String, Value>,
+    /// When its provider joined: history windows end there.
+    pub joined: String,
+    /// The fields that consumers see by the agreed rules; `None` if they do not see the item.
+    pub agreed: Option<Vec<String>>,
+    /// The fields that consumers see by the current rules; `None` if they do not see the item.
+    pub current: Option<Vec<String>>,
 }
 
 words!(

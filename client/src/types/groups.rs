@@ -2,7 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, MemberKind, Role};
+use super::{Job, MemberKind, Role, words};
+
+/// A group to create.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct NewGroup {
+    /// Its name: 1 to 100 characters.
+    pub name: String,
+    /// Its purpose: plain text of 1 to 1,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+impl NewGroup {
+    /// A group of this name, without a purpose.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), description: None }
+    }
+
+    /// With a purpose, which members and invitees see.
+    #[must_use]
+    pub fn description(self, purpose: &str) -> Self {
+        Self { description: Some(purpose.to_owned()), ..self }
+    }
+}
+
+impl From<&str> for NewGroup {
+    fn from(name: &str) -> Self {
+        Self::named(name)
+    }
+}
 
 /// A group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -13,6 +43,9 @@ pub struct Group {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Since when.
     pub created: String,
     /// The caller's roles.
@@ -23,7 +56,7 @@ pub struct Group {
     pub members: MemberCounts,
     /// Grows with every change of its rules.
     pub rule_revision: u64,
-    /// Whether stack.yaml declares it; then its name and rules change there.
+    /// Whether stack.yaml declares it; then its name, purpose and rules change there.
     pub declared: bool,
 }
 
@@ -47,6 +80,9 @@ pub struct GroupSummary {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Since when.
     pub created: String,
     /// The caller's roles.
@@ -127,6 +163,56 @@ pub struct RulesState {
     /// What brings the copies along, if they have to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
+}
+
+words!(
+    /// What a revision of a group's rules changed for its consumers.
+    Verdict {
+        /// They see the same as before.
+        Unchanged,
+        /// They see less, and nothing more.
+        Narrows,
+        /// They see more, and nothing less.
+        Widens,
+        /// They see some things no longer, and others for the first time.
+        Both,
+        /// It may be either.
+        Undecided,
+    }
+);
+
+words!(
+    /// How a verdict is known.
+    Evidence {
+        /// By a proof over all possible items.
+        Proved,
+        /// By every case that the conditions can tell apart.
+        Enumerated,
+        /// It is not known.
+        Undecided,
+    }
+);
+
+/// One revision of a group's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct RulesRevision {
+    /// Its number; the first one is 1.
+    pub revision: u64,
+    /// When it began to count.
+    pub since: String,
+    /// When its rules were last put in other words, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reworded: Option<String>,
+    /// The rules. None for consumers, unless it is the current revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Rule>>,
+    /// What it changed; none for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// How that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// A member of a group.

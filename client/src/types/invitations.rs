@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, Job, Role, words};
+use super::{Contract, Job, Role, RulesMode, words};
 
 /// Whom an invitation is for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -37,7 +37,7 @@ words!(
         Accepted,
         /// It was declined.
         Declined,
-        /// It was taken back.
+        /// It was revoked or replaced by a newer one, or the right behind it has ended.
         Revoked,
         /// Its time is over.
         Expired,
@@ -83,6 +83,9 @@ pub struct InvitationToMe {
     pub group: String,
     /// The group's name.
     pub group_name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_description: Option<String>,
     /// The role that is offered.
     pub role: Role,
     /// Since when.
@@ -117,6 +120,12 @@ pub struct Acceptance {
     /// What they allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<Contract>,
+    /// How they take later changes of the rules; they are asked if nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesMode>,
+    /// The revision of the rules that they have seen; refused if it is not the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 impl Acceptance {
@@ -135,6 +144,18 @@ impl Acceptance {
     #[must_use]
     pub fn contract(self, contract: Contract) -> Self {
         Self { contract: Some(contract), ..self }
+    }
+
+    /// Sharing by later rules without being asked.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self { rules: Some(RulesMode::Follow), ..self }
+    }
+
+    /// Only if the rules are still of this revision: [`Preview::rule_revision`].
+    #[must_use]
+    pub fn of_revision(self, revision: u64) -> Self {
+        Self { revision: Some(revision), ..self }
     }
 }
 
@@ -163,12 +184,17 @@ pub struct Preview {
     pub group: String,
     /// The group's name.
     pub group_name: String,
+    /// Its purpose; none if its owners gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_description: Option<String>,
     /// The role that is offered.
     pub role: Role,
     /// What would be shared now, by type.
     pub types: Vec<PreviewOfType>,
     /// Who would see it.
     pub consumers: PreviewOfConsumers,
+    /// The revision of the rules that this is told by.
+    pub rule_revision: u64,
 }
 
 /// What accepting would share of one type.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, InvitationToMe, Item, Progress, Role, words};
+use super::{Contract, InvitationToMe, Item, Progress, Role, RulesMode, words};
 
 /// A profile.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -112,6 +112,15 @@ pub struct Membership {
     /// Of a group that the caller shares into: who reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Consumers>,
+    /// Of a group that the caller shares into: how they take changes of its rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesMode>,
+    /// Of a group that the caller shares into: the revision of its rules that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_revision: Option<u64>,
+    /// The revision that the caller agreed to; `None` if they follow the rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed_revision: Option<u64>,
 }
 
 /// Who reads a group.
@@ -230,4 +239,10 @@ pub struct ExportedMembership {
     /// How often they changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract_revision: Option<u64>,
+    /// How they take changes of the group's rules, as provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesMode>,
+    /// The revision of the rules that they agreed to; `None` if they follow the rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed_revision: Option<u64>,
 }

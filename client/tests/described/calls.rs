@@ -1,8 +1,8 @@
 //! Every call of the client, with all that it can say.
 
 use freehold_client::{
-    Acceptance, AudienceMode, Client, Contract, History, Invitee, ItemChange, ItemRemoval, List, NewItem,
-    Past, Role, Rule, Timed,
+    Acceptance, AudienceMode, Client, Contract, History, Invitee, ItemChange, ItemRemoval, List, NewGroup,
+    NewItem, Past, Role, Rule, RulesMode, Timed,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -62,14 +62,18 @@ async fn items(client: &Client) {
 async fn groups(client: &Client) {
     page(client.groups()).await;
     client.create_group("Clinic").await.unwrap();
+    client.create_group(NewGroup::named("Clinic").description("For the doctors")).await.unwrap();
     client.group(ID).await.unwrap();
     client.rename_group(ID, "Clinic").await.unwrap();
+    client.describe_group(ID, Some("For the doctors")).await.unwrap();
+    client.describe_group(ID, None).await.unwrap();
     client.delete_group(ID).await.unwrap();
     client.transfer_group(ID, ID).await.unwrap();
     let rule = Rule::of(&["glucose"]).when("resource.mgdl > 180").fields(&["mgdl"]);
     let histories =
         [History::All, History::None, History::Days(3), History::Since("2026-01-01T00:00:00Z".into())];
     client.set_rules(ID, &histories.map(|history| rule.clone().history(history))).await.unwrap();
+    page(client.rules_history(ID)).await;
     page(client.members(ID)).await;
     client.set_roles(ID, ID, &[Role::Owner, Role::Consumer]).await.unwrap();
     client.remove_member(ID, ID).await.unwrap();
@@ -81,6 +85,9 @@ async fn sharing(client: &Client) {
     whole(client.group_items_of(ID, "glucose")).await;
     client.contract(ID).await.unwrap();
     client.set_contract(ID, &contract()).await.unwrap();
+    client.consent(ID).await.unwrap();
+    client.set_consent(ID, 2, Some(RulesMode::Follow)).await.unwrap();
+    client.set_consent(ID, 2, None).await.unwrap();
     client.audience(ID).await.unwrap();
     client.set_audience(ID, AudienceMode::Ask).await.unwrap();
     client.agree_to(ID, ID).await.unwrap();
@@ -100,7 +107,9 @@ async fn invitations(client: &Client) {
     client.revoke_invitation(ID, ID).await.unwrap();
     client.resend_invitation(ID, ID).await.unwrap();
     let since = Past::Since("2026-01-01T00:00:00Z".into());
-    for acceptance in [Acceptance::plain(), Acceptance::plain().past(since).contract(contract())] {
+    for acceptance in
+        [Acceptance::plain(), Acceptance::plain().past(since).contract(contract()).following().of_revision(2)]
+    {
         client.preview_invitation(ID, ID, &acceptance).await.unwrap();
         client.accept_invitation(ID, ID, &acceptance).await.unwrap();
     }

@@ -155,6 +155,7 @@ pub struct Policies {
     set: PolicySet,
     actions: BTreeMap<Operation, Action>,
     know: Action,
+    read_former_rules: Action,
 }
 
 /// An action, with the groups of actions that it is in.
@@ -185,8 +186,9 @@ impl Policies {
             |name: &str| Action::new(&schema, &all, name).ok_or_else(|| wrong(format!("no action `{name}`")));
         let operations = ROUTES.iter().map(|route| route.operation);
         let actions = operations.map(|operation| Ok((operation, action(&format!("{operation:?}"))?)));
-        let (actions, know) = (actions.collect::<Result<_, _>>()?, action("Know")?);
-        Ok(Self { schema, set, actions, know })
+        let actions = actions.collect::<Result<_, _>>()?;
+        let (know, read_former_rules) = (action("Know")?, action("ReadFormerRules")?);
+        Ok(Self { schema, set, actions, know, read_former_rules })
     }
 
     /// The names of the policies.
@@ -225,6 +227,11 @@ impl Policies {
         refusal(actor, operation, subject)
     }
 
+    /// Whether somebody may read the rules that a group had before its current ones.
+    pub fn may_read_former_rules(&self, actor: &Actor<'_>, group: &GroupFacts<'_>) -> bool {
+        self.permits(actor, &self.read_former_rules, &Subject::Group(*group))
+    }
+
     fn permits(&self, actor: &Actor<'_>, action: &Action, subject: &Subject<'_>) -> bool {
         let ask = || -> Option<bool> {
             let (principal, resource, entities) = entities::of(actor, subject, action.hierarchy.clone())?;
@@ -261,7 +268,10 @@ fn refusal(actor: &Actor<'_>, operation: Operation, subject: &Subject<'_>) -> Ve
         (_, Subject::Drive(_)) => Verdict::Hidden("item"),
         (_, Subject::Invitation { .. }) => Verdict::Forbidden("only whom an invitation is for may answer it"),
         (_, Subject::Group(_) | Subject::Member(..)) => match operation {
-            Operation::GetContract | Operation::ReplaceContract => {
+            Operation::GetContract
+            | Operation::ReplaceContract
+            | Operation::GetConsent
+            | Operation::SetConsent => {
                 Verdict::Forbidden("only providers of the group have a contract with it")
             }
             Operation::GetAudience
@@ -282,6 +292,11 @@ pub fn decide(actor: &Actor<'_>, operation: Operation, subject: &Subject<'_>) ->
         Some(policies) => policies.decide(actor, operation, subject),
         None => Verdict::Forbidden("the policies cannot be read; tell the operators"),
     }
+}
+
+/// Whether somebody may read the rules that a group had before its current ones, by the built-in policies.
+pub fn may_read_former_rules(actor: &Actor<'_>, group: &GroupFacts<'_>) -> bool {
+    Policies::built_in().is_some_and(|policies| policies.may_read_former_rules(actor, group))
 }
 
 /// What an operation is about, by the built-in policies.

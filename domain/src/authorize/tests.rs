@@ -90,7 +90,10 @@ fn every_action_is_a_route_or_leads_to_one() {
     let known: BTreeSet<String> = ROUTES.iter().map(|route| format!("{:?}", route.operation)).collect();
     for action in schema.actions() {
         let name = action.id().unescaped();
-        assert!(known.contains(name) || groups.contains(name) || name == "Know", "`{name}` is no route");
+        assert!(
+            known.contains(name) || groups.contains(name) || ["Know", "ReadFormerRules"].contains(&name),
+            "`{name}` is no route"
+        );
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListUserMembers => new("profile", "List the caller's memberships", "As user and through their drive.")
             .entries("MembershipPage"),
         Operation::ListUserInvitations => {
-            new("profile", "List the open invitations to the caller", "By their id, or by the address that the user pool has verified, at most five minutes ago.")
+            new("profile", "List the open invitations to the caller", "By their id, or by the address that the user pool has verified, at most five minutes ago; with the current names of the groups. A page may be short although more follow.")
                 .entries("InvitationToMePage")
         }
         Operation::ListReceipts => new(
@@ -230,7 +230,7 @@ pub(super) fn doc(operation: Operation) -> Doc {
                 .gives_nothing("Gone")
                 .refuses(VERSION)
         }
-        Operation::CreateGroup => new("groups", "Make a group", "Its maker owns it. It begins with the stack's default rules.")
+        Operation::CreateGroup => new("groups", "Create a group", "The caller owns it. It begins with the stack's default rules.")
             .takes("NewGroup")
             .gives(201, "Made", "Group")
             .says(&["location"])
@@ -239,8 +239,12 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ListGroups => {
             new("groups", "List the caller's groups", "With their roles in each.").entries("GroupPage")
         }
-        Operation::RenameGroup => new("groups", "Give a group another name", "By its owners.")
-            .takes("NewGroup")
+        Operation::UpdateGroup => new(
+            "groups",
+            "Change a group's name or purpose",
+            "By its owners. A merge patch (RFC 7396): `\"description\": null` removes the purpose.",
+        )
+            .takes("GroupPatch")
             .media_of_patches()
             .gives(200, "The group as it is now", "Group")
             .refuses(DECLARED),
@@ -255,12 +259,19 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ReplaceGroupRules => new(
             "groups",
             "Replace what a group receives",
-            "By its owners, within what the stack lets groups share. What it takes away is gone when this is answered; what \
-             it adds comes by the job that is named.",
+            "By its owners, inside the stack's default rules: no rule may share an item, a field or a past that they do not. \
+             What it takes away is gone when this is answered; what it adds comes by the job that is named.",
         )
         .takes("NewRules")
         .gives(200, "The rules as they are now", "RulesState")
         .refuses(DECLARED),
+        Operation::ListRulesHistory => new(
+            "groups",
+            "List the revisions of a group's rules",
+            "Newest first, each with its verdict against the revision before. To the group's members; consumers see the rules \
+             of the current revision only. Rules that are declared in other words keep their revision.",
+        )
+        .entries("RulesRevisionPage"),
         Operation::ChangeMemberRoles => new(
             "groups",
             "Give a member other roles",
@@ -330,19 +341,34 @@ pub(super) fn doc(operation: Operation) -> Doc {
         .takes("Contract")
         .gives(200, "The contract as it is now", "ContractState")
         .refuses(&[(409, "conflict")]),
+        Operation::GetConsent => new(
+            "sharing",
+            "Show which of the group's rules the caller agreed to",
+            "And what the current rules share beyond them, by data type, as long as the caller has not agreed to that.",
+        )
+        .gives(200, "The consent", "Consent"),
+        Operation::SetConsent => new(
+            "sharing",
+            "Agree to the group's rules",
+            "To the current revision, which the caller names so that nobody agrees to what they have not seen; what that adds \
+             comes by the job that is named. `rules` chooses whether later widenings are asked about, or followed. Repeating \
+             it changes nothing.",
+        )
+        .takes("NewConsent")
+        .gives(200, "The consent as it is now", "Consent")
+        .refuses(&[(409, "rules-moved-on"), (409, "conflict")]),
         Operation::ListGroupInvitations => {
-            new("invitations", "List a group's invitations", "To its owners.").entries("InvitationPage")
+            new("invitations", "List a group's invitations", "To its owners. Those that no longer count are listed as revoked.").entries("InvitationPage")
         }
         Operation::CreateInvitation => new(
             "invitations",
             "Invite somebody into a group",
-            "By address or by user id. The answer does not tell whether it is anybody's. An invitation to an address can be \
-             seen and answered by whoever has this address, as the user pool verifies it, at most five minutes ago.",
+            "By address or by user id; the response does not depend on whether anybody has it. It replaces an open invitation of the same invitee to the same role. It counts as long as the caller owns the group, and ends when the invitee loses a role. A group has at most 1,000 open invitations. An invitation to an address can be seen and answered by whoever has this address, as the user pool verifies it, at most five minutes ago.",
         )
         .takes("NewInvitation")
         .gives(201, "Invited", "Invitation")
         .once()
-        .refuses(&[(409, "conflict")]),
+        .refuses(&[(409, "role-held"), (409, "too-many-invitations"), (409, "conflict")]),
         Operation::RevokeInvitation => {
             new("invitations", "Take an open invitation back", "Repeating it changes nothing.")
                 .gives_nothing("Revoked; nobody is let in by it any more")
@@ -351,10 +377,15 @@ pub(super) fn doc(operation: Operation) -> Doc {
         Operation::ResendInvitation => new(
             "invitations",
             "Offer an open invitation for longer",
-            "Also one that is over: it can be accepted for the full time again.",
+            "Also one that has expired or whose writer no longer owns the group: it is then the caller's, and can be accepted for the full time again.",
         )
         .gives(200, "The invitation as it is now", "Invitation")
-        .refuses(&[(409, "not-open"), (409, "conflict")]),
+        .refuses(&[
+            (409, "not-open"),
+            (409, "role-held"),
+            (409, "too-many-invitations"),
+            (409, "conflict"),
+        ]),
         Operation::AcceptInvitation => new(
             "invitations",
             "Accept an invitation",

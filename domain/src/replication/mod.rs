@@ -20,6 +20,8 @@ pub use shard::{Shard, Spread};
 pub use sift::{Sifted, rewrite, sift};
 
 #[cfg(test)]
+mod agreement_tests;
+#[cfg(test)]
 mod sift_tests;
 #[cfg(test)]
 mod terms_tests;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::terms_tests::{CONTRACTS, Copy, Moment, RULES, item, moments, some_item, take};
+use super::terms_tests::{CONSENTS, Copy, Moment, RULES, item, moments, some_item, take};
 use super::*;
 use crate::item::Item;
 use crate::rules::{Carried, Terms};
@@ -73,7 +73,7 @@ proptest! {
     fn after_a_narrowing_that_looked_at_copies_alone_readers_see_what_the_rules_of_now_select(
         item in some_item(),
         (from, to) in some_narrowing(),
-        (before, contract) in (0..CONTRACTS.len(), 0..CONTRACTS.len()),
+        (before, contract) in (0..CONSENTS, 0..CONSENTS),
         late in prop::collection::vec((0..4usize, any::<bool>()), 0..5),
     ) {
         let all = moments((from, before), &[(false, contract), (true, to)]);
@@ -95,7 +95,7 @@ proptest! {
     fn a_narrowing_writes_no_copy_that_stays_as_it_is(
         item in some_item(),
         (from, to) in some_narrowing(),
-        contract in 0..CONTRACTS.len(),
+        contract in 0..CONSENTS,
     ) {
         let all = moments((from, contract), &[(true, to)]);
         let (begin, end) = (&all[0], &all[1]);

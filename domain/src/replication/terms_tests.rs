@@ -10,12 +10,14 @@ use super::*;
 use crate::datatype::DataType;
 use crate::id::{DriveId, GroupId, ItemId, Name};
 use crate::item::Item;
-use crate::rules::{Carried, CompiledContract, CompiledRules, Contract, MAX_CONDITION, Terms, compile};
+use crate::rules::{
+    AgreedRules, Carried, CompiledContract, CompiledRules, Contract, MAX_CONDITION, Terms, compile,
+};
 use crate::stack::RuleSet;
 use crate::time::Timestamp;
 use crate::value::Fields;
 
-fn types() -> BTreeMap<Name, DataType> {
+pub(super) fn types() -> BTreeMap<Name, DataType> {
     let json = json!({
         "name": "glucose", "time": "takenAt",
         "fields": {
@@ -52,12 +54,28 @@ fn compiled_rules(at: usize) -> Arc<CompiledRules> {
     Arc::new(compile(&types(), &set).unwrap())
 }
 
-fn contract(at: usize, revision: u32) -> Arc<CompiledContract> {
+/// A contract of a provider who agreed to these rules; who follows the rules if `None`.
+pub(super) fn contract(at: usize, agreed: Option<usize>, revision: u32) -> Arc<CompiledContract> {
     static ALL: OnceLock<Vec<CompiledContract>> = OnceLock::new();
     let compiled = &ALL.get_or_init(|| (0..CONTRACTS.len()).map(compiled_contract).collect())[at];
-    let mut compiled = compiled.clone();
+    let agreed = agreed.map(|at| AgreedRules { revision: at as u32, rules: rules(at) });
+    let mut compiled = compiled.clone().with_agreed(agreed);
     compiled.revision = revision;
     Arc::new(compiled)
+}
+
+/// How many numbers name a contract and an agreement.
+pub(super) const CONSENTS: usize = 3 * CONTRACTS.len();
+
+/// What the number of a consent says: its contract, and the rules that are agreed to. A provider follows the rules, agrees
+/// to the current ones, or leaves the agreement as it is.
+fn consent(number: usize, current: usize, before: Option<usize>) -> (usize, Option<usize>) {
+    let agreed = match number / CONTRACTS.len() % 3 {
+        0 => None,
+        1 => Some(current),
+        _ => before,
+    };
+    (number % CONTRACTS.len(), agreed)
 }
 
 fn compiled_contract(at: usize) -> CompiledContract {
@@ -101,15 +119,17 @@ impl Moment {
     }
 }
 
-/// A history of terms: each step changes the rules or the contract.
+/// A history of terms: each step changes the rules, or the contract and the agreement.
 pub(super) fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Moment> {
-    let (mut rule, mut rule_revision, mut contract_at, mut contract_revision) = (first.0, 1, first.1, 0);
+    let (mut rule, mut rule_revision, mut contract_revision) = (first.0, 1, 0);
+    let (mut contract_at, mut agreed) = consent(first.1, rule, None);
     let mut all = Vec::new();
     for step in std::iter::once(None).chain(steps.iter().map(Some)) {
         match step {
             Some((true, to)) => (rule, rule_revision) = (to % RULES.len(), rule_revision + 1),
             Some((false, to)) => {
-                (contract_at, contract_revision) = (to % CONTRACTS.len(), contract_revision + 1)
+                contract_revision += 1;
+                (contract_at, agreed) = consent(*to, rule, agreed);
             }
             None => {}
         }
@@ -127,7 +147,7 @@ pub(super) fn moments(first: (usize, usize), steps: &[(bool, usize)]) -> Vec<Mom
                 epoch: 3,
                 terms: Terms {
                     joined: Timestamp::from_millis(0),
-                    contract: contract(contract_at, contract_revision),
+                    contract: contract(contract_at, agreed, contract_revision),
                 },
             },
         });
@@ -184,8 +204,8 @@ proptest! {
     #[test]
     fn after_a_change_of_terms_copies_say_what_the_terms_of_now_say(
         item in some_item(),
-        first in (0..RULES.len(), 0..CONTRACTS.len()),
-        steps in prop::collection::vec((any::<bool>(), 0..20usize), 1..4),
+        first in (0..RULES.len(), 0..CONSENTS),
+        steps in prop::collection::vec((any::<bool>(), 0..60usize), 1..4),
         late in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<bool>()), 0..6),
     ) {
         let moments = moments(first, &steps);
@@ -219,8 +239,8 @@ proptest! {
     #[test]
     fn a_copy_of_former_terms_shows_nothing_that_the_terms_of_now_do_not(
         item in some_item(),
-        first in (0..RULES.len(), 0..CONTRACTS.len()),
-        steps in prop::collection::vec((any::<bool>(), 0..20usize), 0..4),
+        first in (0..RULES.len(), 0..CONSENTS),
+        steps in prop::collection::vec((any::<bool>(), 0..60usize), 0..4),
     ) {
         let moments = moments(first, &steps);
         let (begin, end) = (&moments[0], &moments[moments.len() - 1]);

@@ -32,6 +32,47 @@ pub struct Contract {
     pub when: Option<String>,
 }
 
+/// How a membership takes a change of the group's rules that widens them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// The current rules apply, whatever they are.
+    Follow,
+    /// Nothing is shared beyond the rules of this revision until the provider agrees to a later one.
+    Ask(u32),
+}
+
+impl Agreement {
+    /// What a membership without a recorded agreement is taken for: no group has rules of this revision, so nothing is
+    /// shared.
+    pub const NONE: Self = Self::Ask(0);
+
+    /// The revision that was agreed to; `None` if the rules are followed.
+    pub fn revision(self) -> Option<u32> {
+        match self {
+            Self::Follow => None,
+            Self::Ask(revision) => Some(revision),
+        }
+    }
+
+    /// `follow` or `ask`.
+    pub fn mode(self) -> &'static str {
+        match self {
+            Self::Follow => "follow",
+            Self::Ask(_) => "ask",
+        }
+    }
+}
+
+/// The rules that a provider agreed to.
+#[derive(Debug, Clone)]
+pub struct AgreedRules {
+    /// Their revision.
+    pub revision: u32,
+    /// The rules; empty if they cannot be used any more, which shares nothing.
+    pub rules: Arc<CompiledRules>,
+}
+
 /// What is wrong with a contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
@@ -49,19 +90,23 @@ pub enum ContractError {
     Rule(RuleError),
 }
 
-/// A contract, ready to decide, with the place it has in the order of a membership's contracts.
+/// A contract and an agreement, ready to decide, with the place they have in the order of those of a membership.
 #[derive(Debug, Clone, Default)]
 pub struct CompiledContract {
-    /// Grows with every change of the contract within a membership; 0 is what it began with.
+    /// Grows with every change of the contract or the agreement within a membership; 0 is what it began with.
     pub revision: u32,
     contract: Contract,
     condition: Option<CompiledRules>,
     closed: bool,
+    /// `None` if the rules are followed.
+    agreed: Option<AgreedRules>,
 }
 
 impl PartialEq for CompiledContract {
     fn eq(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.contract == other.contract
+        self.revision == other.revision
+            && self.contract == other.contract
+            && self.agreement() == other.agreement()
     }
 }
 
@@ -103,7 +148,7 @@ impl CompiledContract {
             }
         };
         if errors.is_empty() {
-            Ok(Self { revision, contract, condition, closed: false })
+            Ok(Self { revision, contract, condition, closed: false, agreed: None })
         } else {
             Err(errors)
         }
@@ -112,17 +157,37 @@ impl CompiledContract {
     /// Compiles a contract that was accepted once. What it says of types that are gone is passed over; what cannot be
     /// understood any more allows nothing.
     pub fn accepted(types: &BTreeMap<Name, DataType>, contract: Contract, revision: u32) -> Self {
+        // Nearly every membership has no contract of its own, and there may be thousands of them to read.
+        if contract == Contract::default() {
+            return Self { revision, ..Self::default() };
+        }
         let mut known = contract.clone();
         if let Some(named) = &mut known.types {
             named.retain(|name| types.contains_key(name));
         }
         match Self::compile(types, known, revision) {
             Ok(compiled) => Self { contract, ..compiled },
-            Err(_) => Self { revision, contract, condition: None, closed: true },
+            Err(_) => Self { revision, contract, condition: None, closed: true, agreed: None },
         }
     }
 
-    /// The contract that allows all that the rules select.
+    /// The same contract of a provider who agreed to these rules; who follows the rules if `None`.
+    #[must_use]
+    pub fn with_agreed(self, agreed: Option<AgreedRules>) -> Self {
+        Self { agreed, ..self }
+    }
+
+    /// The rules that the provider agreed to; `None` if the rules are followed.
+    pub fn agreed(&self) -> Option<&AgreedRules> {
+        self.agreed.as_ref()
+    }
+
+    /// How the membership takes a widening.
+    pub fn agreement(&self) -> Agreement {
+        self.agreed.as_ref().map_or(Agreement::Follow, |agreed| Agreement::Ask(agreed.revision))
+    }
+
+    /// The contract that allows all that the rules select, of a provider who follows them.
     pub fn open() -> Arc<Self> {
         static OPEN: OnceLock<Arc<CompiledContract>> = OnceLock::new();
         OPEN.get_or_init(Arc::default).clone()
@@ -135,10 +200,12 @@ impl CompiledContract {
 
     /// Whether it allows anything of a data type.
     pub fn covers(&self, data_type: &Name) -> bool {
-        !self.closed && self.contract.types.as_ref().is_none_or(|types| types.contains(data_type))
+        !self.closed
+            && self.contract.types.as_ref().is_none_or(|types| types.contains(data_type))
+            && self.agreed.as_ref().is_none_or(|agreed| agreed.rules.covers(data_type))
     }
 
-    /// Whether it allows an item.
+    /// Whether the contract itself allows an item; what the agreed rules say of it is asked apart.
     pub(super) fn allows(&self, question: Question<'_>) -> bool {
         let Contract { from, to, .. } = self.contract;
         let in_time = from.is_none_or(|from| question.time >= from) && to.is_none_or(|to| question.time < to);
@@ -151,8 +218,9 @@ impl CompiledContract {
                 .is_none_or(|rules| rules.visible(Question { terms: &free, ..question }).is_some())
     }
 
-    /// The fields of a data type that its condition looks at.
+    /// The fields of a data type that its condition and the agreed rules look at.
     pub(super) fn asked(&self, data_type: &Name) -> impl Iterator<Item = &Name> {
-        self.condition.iter().flat_map(|rules| rules.own_asked(data_type))
+        let agreed = self.agreed.as_ref().map(|agreed| &*agreed.rules);
+        self.condition.iter().chain(agreed).flat_map(|rules| rules.own_asked(data_type))
     }
 }

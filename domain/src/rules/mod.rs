@@ -5,6 +5,7 @@
 //! analysis, so that a change of a rule can be proved to narrow or to widen. Evaluation never fails open: a
 //! condition that errors (an overflow, a field that is not there) does not select.
 
+pub mod bounds;
 pub mod compare;
 mod compile;
 mod contract;
@@ -22,7 +23,7 @@ use cedar_policy::{
 };
 
 pub use compile::{RuleError, RulePart, compile};
-pub use contract::{CompiledContract, Contract, ContractError, MAX_CONDITION};
+pub use contract::{AgreedRules, Agreement, CompiledContract, Contract, ContractError, MAX_CONDITION};
 pub use schema::{is_usable_name, schema_json};
 
 use crate::id::Name;
@@ -80,12 +81,12 @@ impl Carried {
 pub struct Terms {
     /// When the provider joined: history windows end there.
     pub joined: Timestamp,
-    /// What the provider allows.
+    /// What the provider allows, and which rules they agreed to.
     pub contract: Arc<CompiledContract>,
 }
 
 impl Terms {
-    /// The terms of a provider who allows all that the rules select.
+    /// The terms of a provider who follows the rules and allows all that they select.
     pub fn of_everything(joined: Timestamp) -> Self {
         Self { joined, contract: CompiledContract::open() }
     }
@@ -111,10 +112,19 @@ impl CompiledRules {
     }
 
     /// The earliest time an item of this type can have and still be shared on these terms; none if no rule is about
-    /// the type.
+    /// the type, or none of those that the provider agreed to.
     pub fn reaches_back_to(&self, data_type: &Name, terms: &Terms) -> Option<Timestamp> {
-        let earliest = self.types.get(data_type)?.rules.iter().map(|rule| bound(rule.history, terms)).min();
-        earliest.max(terms.contract.written().from)
+        let own = self.earliest(data_type, terms)?;
+        let agreed = match terms.contract.agreed() {
+            Some(agreed) => Some(agreed.rules.earliest(data_type, terms)?),
+            None => None,
+        };
+        Some(own).max(agreed).max(terms.contract.written().from)
+    }
+
+    /// The earliest time that the history windows of these rules let through.
+    fn earliest(&self, data_type: &Name, terms: &Terms) -> Option<Timestamp> {
+        self.types.get(data_type)?.rules.iter().map(|rule| bound(rule.history, terms)).min()
     }
 
     /// The fields of a data type that consumers may come to see; none if it shows them all.
@@ -124,8 +134,8 @@ impl CompiledRules {
         each.map(|sets| sets.into_iter().flatten().collect())
     }
 
-    /// The fields of a data type that some condition looks at, of the rules or of the contract: what a copy carries
-    /// besides what it shows, so that readers can ask again.
+    /// The fields of a data type that some condition looks at, of the rules, the contract or the agreed rules: what a
+    /// copy carries besides what it shows, so that readers can ask again.
     pub fn asked<'a>(&'a self, data_type: &Name, terms: &'a Terms) -> BTreeSet<&'a Name> {
         self.each_asked(data_type, terms).collect()
     }
@@ -145,27 +155,47 @@ impl CompiledRules {
         self.types.get(data_type).into_iter().flat_map(|rules| &rules.asked)
     }
 
-    /// What consumers see of the item: the fields of every rule that selects it, or nothing if none does.
+    /// What consumers see of the item: the fields of every rule that selects it, or nothing if none does. Of a provider
+    /// who asks to be asked, only what the agreed rules show as well.
     pub fn visible(&self, question: Question<'_>) -> Option<Fields> {
-        let (_, selecting) = self.selecting(question)?;
-        Some(question.fields.iter().filter(|(name, _)| shows(&selecting, name)).map(own).collect())
+        let selection = self.selecting(question)?;
+        Some(question.fields.iter().filter(|(name, _)| selection.shows(name)).map(own).collect())
     }
 
     /// What the group's copy of the item carries: what consumers see, and what the conditions ask.
     pub fn replica(&self, question: Question<'_>) -> Option<Carried> {
-        let (_, selecting) = self.selecting(question)?;
+        let selection = self.selecting(question)?;
         let asked = self.asked(question.data_type, question.terms);
-        let carried = |name: &Name| shows(&selecting, name) || asked.contains(name);
+        let carried = |name: &Name| selection.shows(name) || asked.contains(name);
         let fields = question.fields.iter().filter(|(name, _)| carried(name)).map(own).collect();
         let absent = asked.iter().filter(|name| !question.fields.contains_key(**name));
         Some(Carried { fields, absent: absent.map(|name| (*name).clone()).collect() })
     }
 
-    /// The rules that select the item, if its provider's contract allows it.
-    fn selecting(&self, question: Question<'_>) -> Option<(&TypeRules, Vec<&TypeRule>)> {
-        let rules = self.types.get(question.data_type)?;
-        let selecting = rules.selecting(question)?;
-        question.terms.contract.allows(question).then_some((rules, selecting))
+    /// The rules that select the item, if its provider's contract and agreement allow it.
+    fn selecting<'a>(&'a self, question: Question<'a>) -> Option<Selection<'a>> {
+        let of = |rules: &'a Self| rules.types.get(question.data_type)?.selecting(question);
+        let contract = &question.terms.contract;
+        let current = of(self)?;
+        let agreed = match contract.agreed().map(|agreed| &*agreed.rules) {
+            // Most often the agreed rules are the current ones: there is no need to ask them twice.
+            Some(agreed) if !std::ptr::eq(agreed, self) => Some(of(agreed)?),
+            _ => None,
+        };
+        contract.allows(question).then_some(Selection { current, agreed })
+    }
+}
+
+/// The rules that select an item, and which fields they show.
+struct Selection<'a> {
+    current: Vec<&'a TypeRule>,
+    /// Those that the provider agreed to, if these are others.
+    agreed: Option<Vec<&'a TypeRule>>,
+}
+
+impl Selection<'_> {
+    fn shows(&self, name: &Name) -> bool {
+        shows(&self.current, name) && self.agreed.as_ref().is_none_or(|agreed| shows(agreed, name))
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::id::Name;
+use crate::purpose::{MAX_PURPOSE, Purpose};
 use crate::rules::{self, MAX_CONDITION, RuleError, RulePart};
 use crate::stack::{DeclaredGroup, History, Rule, RuleSet};
 
@@ -68,7 +69,7 @@ fn group(
     let what = format!("group {}", quoted(&entry.key));
     let section = report.section(&entry.value, entry.key_at, &reference::GROUP, &what)?;
     let owner = section.require("owner", "lead@example.org", report).and_then(|entry| owner(entry, report));
-    let description = section.get("description").and_then(|entry| report.text(entry)).map(str::to_owned);
+    let description = section.get("description").and_then(|entry| purpose(entry, report));
     let examples = check_examples::examples(&section, rules.types, report);
     let rules = section
         .require("rules", "[{ types: [glucose] }]", report)
@@ -81,6 +82,16 @@ fn group(
     let approved = section.get("approved").and_then(|entry| report.text(entry)).map(str::to_owned);
     let (owner, rules) = (owner?, rules?);
     Some(DeclaredGroup { name: name?, description, owner, rules, shards, renamed_from, approved, examples })
+}
+
+fn purpose(entry: &Entry, report: &mut Report) -> Option<Purpose> {
+    let parsed = Purpose::parse(report.text(entry)?);
+    parsed
+        .map_err(|why| {
+            let help = format!("write plain text of 1 to {MAX_PURPOSE} characters, or remove `description`");
+            report.add(codes::VALUE, entry.value.at, format!("`description` {why}"), help);
+        })
+        .ok()
 }
 
 fn owner(entry: &Entry, report: &mut Report) -> Option<Address> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::datatype::DataType;
 use crate::id::Name;
+use crate::purpose::Purpose;
 use crate::time::Timestamp;
 
 /// A stack.
@@ -54,9 +55,9 @@ pub struct Removed {
 pub struct DeclaredGroup {
     /// Its name in the file.
     pub name: Name,
-    /// What it is for, for people.
+    /// Its purpose, which members and invitees see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Purpose>,
     /// The address of its first owner, who is invited when the group is made.
     pub owner: Address,
     /// What it receives.
@@ -113,6 +114,18 @@ pub struct ExampleItem {
 pub struct RuleSet {
     /// The rules in the order of the file.
     pub rules: Vec<Rule>,
+}
+
+impl RuleSet {
+    /// The same rules without data types that are not declared: rules and functions are deployed one after the other, so a
+    /// type that only one side knows is not shared yet, or no longer, and stops nothing else.
+    #[must_use]
+    pub fn of_types(mut self, types: &BTreeMap<Name, DataType>) -> Self {
+        for rule in &mut self.rules {
+            rule.types.retain(|name| types.contains_key(name));
+        }
+        self
+    }
 }
 
 /// One rule of a group.

@@ -125,7 +125,12 @@ pub async fn join(by: &Client, person: &Person, group: &Group, role: Role) -> Re
         // A run that was interrupted here has left an invitation, which the next one finds.
         None => by.invite(&group.id, &Invitee::email(person.who()), role).await?.id,
     };
-    person.accept_invitation(&group.id, &invitation, &Acceptance::plain()).await?;
+    let terms = match role {
+        // They know the protocol of the study, which says that its rules may change.
+        Role::Provider => Acceptance::plain().following(),
+        _ => Acceptance::plain(),
+    };
+    person.accept_invitation(&group.id, &invitation, &terms).await?;
     Ok(())
 }
 

@@ -7,10 +7,11 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
-use store::directory::{Caller, GroupRow};
+use store::directory::{Caller, GroupRow, JoiningTerms};
 use store::receipts::Receipt;
 
-use super::request::SINGLE_BODY;
+use super::consent::RulesMode;
+use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -29,13 +30,17 @@ pub(super) enum Past {
 }
 
 /// What a provider says when they join.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Joining {
     #[serde(default)]
     past: Past,
     #[serde(default)]
     contract: Contract,
+    #[serde(default)]
+    rules: RulesMode,
+    #[serde(default, deserialize_with = "given")]
+    revision: Option<u32>,
 }
 
 impl Joining {
@@ -49,13 +54,13 @@ impl Joining {
         Contract { from: self.contract.from.max(since), ..self.contract }
     }
 
-    /// Whether it narrows anything.
+    /// Whether it says anything that only providers say.
     pub(super) fn says_something(&self) -> bool {
-        self.past != Past::All || self.contract != Contract::default()
+        *self != Self::default()
     }
 
     pub(super) fn new(past: Past, contract: Contract) -> Self {
-        Self { past, contract }
+        Self { past, contract, ..Self::default() }
     }
 }
 
@@ -70,6 +75,17 @@ fn mistake(error: ContractError, within: &str) -> Mistake {
         },
     };
     Mistake::at(format!("{within}{field}"), error.to_string())
+}
+
+fn contract_json(contract: &CompiledContract) -> Json {
+    let agreement = contract.agreement();
+    let mut json = json!({
+        "contract": contract.written(), "revision": contract.revision, "rules": agreement.mode(),
+    });
+    if let (Some(revision), Some(json)) = (agreement.revision(), json.as_object_mut()) {
+        json.insert("agreedRevision".into(), revision.into());
+    }
+    json
 }
 
 /// A receipt as the one whose data it was sees it.
@@ -91,6 +107,12 @@ impl Call<'_> {
         self.compiled(contract, 0, "contract.").map(Arc::new)
     }
 
+    /// The terms of somebody who joins.
+    pub(super) fn joining_terms(&self, joining: Joining) -> Result<JoiningTerms, Problem> {
+        let (follows, seen) = (joining.rules == RulesMode::Follow, joining.revision);
+        Ok(JoiningTerms { contract: self.joining_contract(joining)?, follows, seen })
+    }
+
     fn compiled(&self, contract: Contract, revision: u32, within: &str) -> Result<CompiledContract, Problem> {
         CompiledContract::compile(&self.document().data_types, contract, revision)
             .map_err(|errors| Problem::invalid(errors.into_iter().map(|error| mistake(error, within))))
@@ -108,7 +130,7 @@ impl Call<'_> {
         let standing = self.standing(&caller).await?;
         let provider = standing.roster.providers.get(&caller.drive);
         let contract = &provider.ok_or_else(|| Problem::not_found("contract"))?.terms.contract;
-        Ok(Response::json(200, &json!({ "contract": contract.written(), "revision": contract.revision })))
+        Ok(Response::json(200, &contract_json(contract)))
     }
 
     /// Replaces the caller's contract: what it takes away is gone for readers when this is answered; a job brings the
@@ -137,17 +159,19 @@ impl Call<'_> {
         let membership = membership.ok_or_else(|| Problem::not_found("contract"))?;
         let before = &membership.terms.contract;
         if before.written() == contract {
-            let body = json!({ "contract": contract, "revision": before.revision });
-            return Ok(Some(Response::json(200, &body)));
+            return Ok(Some(Response::json(200, &contract_json(before))));
         }
         let revision = before.revision.checked_add(1);
         let revision = revision.ok_or_else(|| Problem::conflict("contract", "leave and join again"))?;
         let compiled = self.compiled(contract.clone(), revision, "")?;
+        let compiled = compiled.with_agreed(before.agreed().cloned());
         match self.store().change_contract(group, &membership, &compiled, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
-                let job = json!({ "id": job.id.as_str(), "status": "open" });
-                let body = json!({ "contract": contract, "revision": revision, "job": job });
+                let mut body = contract_json(&compiled);
+                if let Some(body) = body.as_object_mut() {
+                    body.insert("job".into(), json!({ "id": job.id.as_str(), "status": "open" }));
+                }
                 Ok(Some(Response::json(200, &body)))
             }
             Err(StoreError::Conflict(_)) => Ok(None),

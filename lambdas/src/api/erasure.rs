@@ -63,7 +63,8 @@ impl Call<'_> {
         for member in self.store().memberships(caller).await? {
             // Entries are ordered by group: a user's two memberships of a group end together.
             if going.last().is_none_or(|(group, _)| *group != member.group) {
-                going.push((member.group.clone(), Going::default()));
+                let going_of = Going { who: Some(caller.user.clone()), ..Going::default() };
+                going.push((member.group.clone(), going_of));
             }
             let Some((_, going)) = going.last_mut() else { continue };
             match member.id {

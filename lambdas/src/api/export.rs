@@ -4,7 +4,7 @@
 //! which section the next one goes on, and where.
 
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, MemberId};
+use store::directory::{Caller, GroupRow, Invitation, MemberId};
 use store::page::{Direction, Window};
 
 use super::data::item_json;
@@ -111,18 +111,17 @@ impl Call<'_> {
         };
         Ok(match section {
             Section::Profile => {
-                let user = self.store().user(&caller.user).await?;
+                let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
                 numbered(vec![entry("profile", super::user::profile(&user))], None)
             }
             Section::Memberships => slice(self.exported_memberships(caller).await?, after_text, limit),
             Section::Invitations => {
-                let user = self.store().user(&caller.user).await?;
-                let open = self.store().user_invitations(&user, self.now).await?;
-                let all = open.iter().map(|invitation| {
-                    let json = super::invitations::for_invitee(invitation);
-                    (invitation.id.to_string(), entry("invitation", json))
-                });
-                slice(all.collect(), after_text, limit)
+                let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
+                let (open, next) = self.store().user_invitations(&user, self.now, after, limit).await?;
+                let json = |(invitation, group): &(Invitation, GroupRow)| {
+                    entry("invitation", super::invitations::for_invitee(invitation, group))
+                };
+                numbered(open.iter().map(json).collect(), next)
             }
             Section::Receipts => {
                 let (receipts, next) = self.store().receipts(&caller.drive, after, limit).await?;
@@ -162,6 +161,10 @@ impl Call<'_> {
                         let contract = &provider.terms.contract;
                         json.insert("contract".into(), json!(contract.written()));
                         json.insert("contractRevision".into(), contract.revision.into());
+                        json.insert("rules".into(), contract.agreement().mode().into());
+                        if let Some(revision) = contract.agreement().revision() {
+                            json.insert("agreedRevision".into(), revision.into());
+                        }
                     }
                     "drive"
                 }

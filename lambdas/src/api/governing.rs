@@ -1,12 +1,12 @@
-//! What owners do to their groups: names, roles, handing over.
+//! What owners do to their groups: names and purposes, roles, handing over.
 
 use domain::id::UserId;
 use serde::Deserialize;
 use store::StoreError;
-use store::directory::{GroupRow, Role, UserMembership};
+use store::directory::{GroupDetails, GroupRow, Role, UserMembership};
 
-use super::groups::{Standing, group_json, group_name};
-use super::request::SINGLE_BODY;
+use super::groups::{Standing, group_json, group_name, group_purpose};
+use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -16,8 +16,12 @@ const ATTEMPTS: u32 = 5;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GroupToRename {
-    name: String,
+struct GroupPatch {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    /// `null` removes it.
+    #[serde(default, deserialize_with = "given")]
+    description: Option<Option<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,19 +62,31 @@ fn refused(error: StoreError) -> Problem {
 }
 
 impl Call<'_> {
-    /// Gives the group another name.
-    pub(super) async fn rename_group(&self) -> Answer {
+    /// Changes the group's name or purpose.
+    pub(super) async fn update_group(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let Standing { mut group, roster, roles } = self.standing(&caller).await?;
-        let sent: GroupToRename = self.request.patch(SINGLE_BODY)?;
-        let name = group_name(&sent.name)?;
-        self.store().rename_group(&group.id, name, &caller.user).await.map_err(|error| match error {
-            StoreError::Conflict(detail) => Problem::conflict("declared-group", detail),
-            error => error.into(),
-        })?;
+        let sent: GroupPatch = self.request.patch(SINGLE_BODY)?;
+        let name = sent.name.as_deref().map(group_name).transpose()?;
+        let purpose =
+            sent.description.map(|purpose| purpose.as_deref().map(group_purpose).transpose()).transpose()?;
+        let details = GroupDetails { name, description: purpose.as_ref().map(Option::as_ref) };
+        if details != GroupDetails::default() {
+            self.store().update_group(&group.id, &details, &caller.user).await.map_err(
+                |error| match error {
+                    StoreError::Conflict(detail) => Problem::conflict("declared-group", detail),
+                    error => error.into(),
+                },
+            )?;
+        }
         let rules = self.store().rule_set(&group.id, group.rule_revision).await?;
-        name.clone_into(&mut group.name);
+        if let Some(name) = name {
+            name.clone_into(&mut group.name);
+        }
+        if let Some(purpose) = purpose {
+            group.description = purpose;
+        }
         Ok(Response::json(200, &group_json(&group, &rules, &roster, &roles)))
     }
 
@@ -88,7 +104,7 @@ impl Call<'_> {
             if user == caller.user && !member.owns() {
                 return Err(Problem::forbidden("only owners of the group may do this"));
             }
-            match self.store().change_roles(&group.id, &member, &roles, &caller.user, self.now).await {
+            match self.store().change_roles(&group, &member, &roles, &caller.user, self.now).await {
                 Ok(()) => {
                     let member = UserMembership { roles, ..member };
                     return Ok(Response::json(200, &super::members::user_json(&member)));
@@ -117,7 +133,7 @@ impl Call<'_> {
             let to = to.ok_or_else(|| {
                 wrong("is nobody who reads or owns the group; invite them as an owner, and leave then")
             })?;
-            match self.store().transfer_group(&group.id, &from, &to).await {
+            match self.store().transfer_group(&group, &from, &to, self.now).await {
                 Ok(()) => return Ok(Response::empty()),
                 Err(StoreError::Missing("membership")) => {}
                 Err(error) => return Err(refused(error)),

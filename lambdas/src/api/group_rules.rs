@@ -1,18 +1,22 @@
-//! `PUT /groups/{group_id}/rules`: what a group that people made receives.
+//! `/groups/{group_id}/rules`: what a group that was created through the API receives, and what it received before.
 //!
-//! Its owners decide within what stack.yaml allows: the stack's data types, and of those the types and fields that
-//! `groupDefaults` names, if it names any. Conditions and history windows are theirs to choose. What a provider has
-//! not allowed by their contract stays theirs under any rules.
+//! Its owners decide inside `groupDefaults` of stack.yaml: a rule that shares an item, a field or a past that these do not
+//! share is refused, and so is one of which that is not decided. What a provider has not allowed by their contract stays
+//! theirs under any rules.
 
-use domain::id::Name;
-use domain::rules::compare::only_takes_away;
-use domain::rules::{CompiledRules, RuleError, RulePart, compile};
+use domain::authorize::{self, GroupFacts, Roles};
+use domain::rules::bounds::{Excess, ExcessPart, excesses};
+use domain::rules::compare::{Budget, Known, Verdict, compare_rules};
+use domain::rules::{RuleError, RulePart, compile};
 use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
-use store::directory::{Extent, GroupRow};
+use store::directory::{GroupRow, RulesRevision};
 
+use super::asking::actor;
+use super::groups::Standing;
+use super::paging::Paging;
 use super::request::SINGLE_BODY;
 use super::response::Response;
 use super::{Answer, Call};
@@ -69,37 +73,47 @@ fn mistake(error: &RuleError) -> Mistake {
     Mistake::at(format!("rules.{}.{part}", error.rule), format!("{}{help}", error.message))
 }
 
-/// What the rules share beyond what the stack lets people's groups share.
-fn beyond(limits: &RuleSet, allowed: &CompiledRules, rules: &RuleSet) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    if limits.rules.is_empty() {
-        return mistakes;
+fn outside(excess: Excess) -> Mistake {
+    let Excess { rule, part, message } = excess;
+    let part = match part {
+        ExcessPart::Type(at) => format!(".types.{at}"),
+        ExcessPart::Fields => ".fields".to_owned(),
+        ExcessPart::Rule => String::new(),
+    };
+    Mistake::at(format!("rules.{rule}{part}"), message)
+}
+
+/// A revision, with its rules if they are shown.
+fn revision_json(revision: &RulesRevision, shown: bool) -> Json {
+    let mut json = json!({ "revision": revision.revision, "since": revision.since.to_string() });
+    let more = [
+        ("reworded", revision.reworded.map(|time| time.to_string().into())),
+        ("rules", shown.then(|| json!(revision.rules))),
+        ("verdict", revision.judged.map(|judged| verdict(judged.verdict).into())),
+        ("evidence", revision.judged.map(|judged| evidence(judged.known).into())),
+    ];
+    if let Some(json) = json.as_object_mut() {
+        json.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     }
-    for (index, rule) in rules.rules.iter().enumerate() {
-        for (at, data_type) in rule.types.iter().enumerate() {
-            if !allowed.covers(data_type) {
-                let message = format!("`{data_type}` is not among what this stack lets groups share");
-                mistakes.push(Mistake::at(format!("rules.{index}.types.{at}"), message));
-                continue;
-            }
-            let Some(fields) = allowed.fields(data_type) else { continue };
-            let known = fields.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            let shown = rule.fields.as_ref();
-            let outside = |name: &&Name| !fields.contains(*name);
-            match shown.map(|shown| shown.iter().find(outside)) {
-                Some(None) => {}
-                Some(Some(name)) => mistakes.push(Mistake::at(
-                    format!("rules.{index}.fields"),
-                    format!("of `{data_type}` this stack lets groups share {known}, and not `{name}`"),
-                )),
-                None => mistakes.push(Mistake::at(
-                    format!("rules.{index}.fields"),
-                    format!("must name fields: of `{data_type}` this stack lets groups share {known}"),
-                )),
-            }
-        }
+    json
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Unchanged => "unchanged",
+        Verdict::Narrows => "narrows",
+        Verdict::Widens => "widens",
+        Verdict::Both => "both",
+        Verdict::Undecided => "undecided",
     }
-    mistakes
+}
+
+fn evidence(known: Known) -> &'static str {
+    match known {
+        Known::Proved => "proved",
+        Known::Enumerated => "enumerated",
+        Known::NotDecided => "undecided",
+    }
 }
 
 impl Call<'_> {
@@ -133,9 +147,9 @@ impl Call<'_> {
             return Ok(Some(Response::json(200, &body)));
         }
         let shards = group.layout.current().shards;
-        let narrower = only_takes_away(&self.document().data_types, &before, rules);
-        let extent = if narrower { Extent::Narrower } else { Extent::Any };
-        match self.store().change_rules(group, (rules, extent), shards, self.now).await {
+        let types = &self.document().data_types;
+        let judged = compare_rules(types, &before, rules, &mut Budget::request()).judged();
+        match self.store().change_rules(group, (rules, judged), shards, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });
@@ -156,10 +170,26 @@ impl Call<'_> {
         if let Err(errors) = compile(&document.data_types, rules) {
             return Err(Problem::invalid(errors.iter().map(mistake)));
         }
-        let limits = &document.group_defaults;
-        // The stack's own rules were checked when it was deployed; if they cannot be used, nothing is allowed by them.
-        let allowed = compile(&document.data_types, limits).unwrap_or_default();
-        let mistakes = beyond(limits, &allowed, rules);
-        if mistakes.is_empty() { Ok(()) } else { Err(Problem::invalid(mistakes)) }
+        let limits = ("`groupDefaults` of stack.yaml", &document.group_defaults);
+        let beyond = excesses(&document.data_types, limits, rules, &mut Budget::request());
+        if beyond.is_empty() { Ok(()) } else { Err(Problem::invalid(beyond.into_iter().map(outside))) }
+    }
+
+    /// The revisions of the group's rules, newest first.
+    pub(super) async fn list_rules_history(&self) -> Answer {
+        let caller = self.caller().await?;
+        let id = self.group_id()?;
+        let paging = Paging::of_entries(self, &[caller.user.as_str(), id.as_str()])?;
+        let Standing { group, roster, .. } = self.standing(&caller).await?;
+        let roles = Roles::of(&roster, &caller.user, &caller.drive);
+        let facts = GroupFacts { id: &group.id, active: group.active, roles };
+        let former = authorize::may_read_former_rules(&actor(&caller), &facts);
+        let window = &paging.window;
+        let (revisions, next) =
+            self.store().rules_history(&group.id, window.after.clone(), window.limit).await?;
+        let json = |revision: &RulesRevision| {
+            revision_json(revision, former || revision.revision == group.rule_revision)
+        };
+        Ok(paging.answer(self, revisions.iter().map(json).collect(), next.as_deref()))
     }
 }

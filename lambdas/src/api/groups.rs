@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::authorize::{About, GroupFacts, Roles, Subject};
 use domain::id::GroupId;
+use domain::purpose::Purpose;
 use domain::replication::Roster;
 use domain::stack::RuleSet;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use store::once::Stamp;
 
 use super::asking::actor;
 use super::paging::Paging;
-use super::request::SINGLE_BODY;
+use super::request::{SINGLE_BODY, given};
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -27,6 +28,8 @@ const LONGEST_NAME: usize = 100;
 #[serde(deny_unknown_fields)]
 struct GroupToMake {
     name: String,
+    #[serde(default, deserialize_with = "given")]
+    description: Option<String>,
 }
 
 /// Where a caller stands in a group: they are a member, or there is no such value.
@@ -47,13 +50,27 @@ fn held(roles: Roles) -> Vec<Role> {
 
 /// A group as a member sees it.
 pub(super) fn group_json(group: &GroupRow, rules: &RuleSet, roster: &Roster, roles: &[Role]) -> Json {
-    json!({
+    let json = json!({
         "id": group.id.as_str(), "name": group.name, "created": group.created.to_string(), "roles": names(roles),
         "rules": rules, "ruleRevision": group.rule_revision, "declared": group.declared.is_some(),
         "members": {
             "owners": roster.owners.len(), "providers": roster.providers.len(), "consumers": roster.consumers.len(),
         },
-    })
+    });
+    described(json, "description", group.description.as_ref())
+}
+
+/// An object with a group's purpose, if it has one.
+pub(super) fn described(mut json: Json, key: &str, purpose: Option<&Purpose>) -> Json {
+    if let (Some(json), Some(purpose)) = (json.as_object_mut(), purpose) {
+        json.insert(key.to_owned(), purpose.as_str().into());
+    }
+    json
+}
+
+/// A group's purpose as it is stored.
+pub(super) fn group_purpose(sent: &str) -> Result<Purpose, Problem> {
+    Purpose::parse(sent).map_err(|why| Problem::invalid([Mistake::at("description", why.to_string())]))
 }
 
 /// A group's name as it is kept.
@@ -111,10 +128,18 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let sent: GroupToMake = self.request.json(SINGLE_BODY)?;
         let name = group_name(&sent.name)?;
+        let purpose = sent.description.as_deref().map(group_purpose).transpose()?;
         let keyed = self.keyed(&caller)?;
         let mut stamp = Stamp::fresh(self.now);
         let rules = &self.document().group_defaults;
-        let group = NewGroup { id: stamp.group(), name, rules, shards: 1, owner: Some(&caller.user) };
+        let group = NewGroup {
+            id: stamp.group(),
+            name,
+            description: purpose.as_ref(),
+            rules,
+            shards: 1,
+            owner: Some(&caller.user),
+        };
         let once = keyed.as_ref().map(|keyed| (keyed, &stamp));
         if let Some(before) = self.store().create_group(&group, once, self.now).await? {
             stamp = before;
@@ -124,6 +149,7 @@ impl Call<'_> {
             "id": id.as_str(), "name": name, "created": stamp.at.to_string(), "roles": [Role::Owner.as_str()],
             "rules": rules, "ruleRevision": 1, "declared": false, "members": { "owners": 1, "providers": 0, "consumers": 0 },
         });
+        let body = described(body, "description", purpose.as_ref());
         Ok(Response::json(201, &body).header("location", format!("/groups/{id}")))
     }
 
@@ -154,7 +180,7 @@ impl Call<'_> {
                 "id": id.as_str(), "name": group.name, "created": group.created.to_string(),
                 "roles": names(&roles.collect::<Vec<_>>()), "declared": group.declared.is_some(),
             });
-            (id.to_string(), entry)
+            (id.to_string(), described(entry, "description", group.description.as_ref()))
         });
         Ok(paging.answer_slice(self, entries.collect()))
     }

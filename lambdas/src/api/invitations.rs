@@ -6,10 +6,13 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use store::StoreError;
-use store::directory::{Acceptance, Caller, Invitation, InvitationStatus, Invitee, JobStatus, Role};
+use store::directory::{
+    Acceptance, Caller, GroupRow, Invitation, InvitationStatus, Invitee, JobStatus, Role, TOO_MANY_OPEN, Writer,
+};
 use store::once::Stamp;
 
 use super::addresses;
+use super::groups::{Standing, described};
 use super::paging::Paging;
 use super::request::{SINGLE_BODY, given};
 use super::response::Response;
@@ -74,10 +77,10 @@ fn for_owners(invitation: &Invitation, now: Timestamp) -> Json {
 }
 
 /// An invitation as whom it is for sees it.
-pub(super) fn for_invitee(invitation: &Invitation) -> Json {
+pub(super) fn for_invitee(invitation: &Invitation, group: &GroupRow) -> Json {
     let mut json = common(invitation);
-    json.insert("groupName".into(), invitation.group_name.clone().into());
-    json.into()
+    json.insert("groupName".into(), group.name.as_str().into());
+    described(json.into(), "groupDescription", group.description.as_ref())
 }
 
 fn common(invitation: &Invitation) -> Map<String, Json> {
@@ -86,10 +89,24 @@ fn common(invitation: &Invitation) -> Map<String, Json> {
         "created": invitation.created.to_string(), "expires": invitation.expires.to_string(),
     });
     let mut json = json.as_object().cloned().unwrap_or_default();
-    if let Some(by) = &invitation.invited_by {
+    if let Writer::User(by) = &invitation.writer {
         json.insert("invitedBy".into(), by.as_str().into());
     }
     json
+}
+
+fn role_held() -> Problem {
+    Problem::conflict("role-held", "they hold this role in the group already; nothing was sent")
+}
+
+fn not_offered(error: StoreError) -> Problem {
+    match error {
+        StoreError::Conflict(detail) if detail == TOO_MANY_OPEN => {
+            Problem::conflict("too-many-invitations", detail)
+        }
+        StoreError::Conflict(detail) => Problem::conflict("not-open", detail),
+        error => error.into(),
+    }
 }
 
 impl Call<'_> {
@@ -102,25 +119,57 @@ impl Call<'_> {
         let (role, invitee) = sent.check()?;
         let keyed = self.keyed(&caller)?;
         let stamp = Stamp::fresh(self.now);
+        let held = self.holds_role(&standing, &caller, role, &invitee).await?;
         let mut invitation = Invitation {
             id: stamp.invitation(),
             group: standing.group.id,
-            group_name: standing.group.name,
             role,
             invitee,
-            invited_by: Some(caller.user),
+            writer: Writer::User(caller.user),
             created: self.now,
+            offered: self.now,
+            revision: standing.group.roster_rev,
             expires: self.now.plus_millis(OPEN_DAYS * 86_400_000),
             status: InvitationStatus::Pending,
             answered_by: None,
         };
-        let once = keyed.as_ref().map(|keyed| (keyed, &stamp));
-        if let Some(before) = self.store().create_invitation_once(&invitation, once).await? {
+        let before = match (&keyed, held) {
+            (None, true) => return Err(role_held()),
+            // What was asked for before they held the role is answered as it was then.
+            (Some(keyed), true) => Some(self.store().done_before(keyed).await?.ok_or_else(role_held)?),
+            (keyed, false) => {
+                let once = keyed.as_ref().map(|keyed| (keyed, &stamp));
+                self.store().offer(&invitation, once).await.map_err(not_offered)?
+            }
+        };
+        if let Some(before) = before {
             invitation.id = before.invitation();
             invitation.created = before.at;
             invitation.expires = before.at.plus_millis(OPEN_DAYS * 86_400_000);
         }
         Ok(Response::json(201, &for_owners(&invitation, self.now)))
+    }
+
+    /// Whether the invitee is known to hold the role: an owner sees that in the list of members anyway. Of another
+    /// person's address or drive nothing is looked up.
+    async fn holds_role(
+        &self,
+        standing: &Standing,
+        caller: &Caller,
+        role: Role,
+        invitee: &Invitee,
+    ) -> Result<bool, Problem> {
+        let roster = &standing.roster;
+        let held = |user: &UserId| match role {
+            Role::Owner => roster.owners.contains(user),
+            Role::Consumer => roster.consumers.contains(user),
+            Role::Provider => *user == caller.user && roster.providers.contains_key(&caller.drive),
+        };
+        match invitee {
+            Invitee::User(user) => Ok(held(user)),
+            Invitee::Email(_) if !held(&caller.user) => Ok(false),
+            Invitee::Email(_) => Ok(invitee.is(&self.store().user(&caller.user).await?)),
+        }
     }
 
     pub(super) async fn list_group_invitations(&self) -> Answer {
@@ -129,42 +178,51 @@ impl Call<'_> {
         let paging = Paging::of_entries(self, &[caller.user.as_str(), id.as_str()])?;
         let standing = self.standing(&caller).await?;
         let window = &paging.window;
-        let page = self.store().group_invitations(&standing.group.id, window.after.clone(), window.limit);
+        let group = &standing.group.id;
+        let page = self.store().group_invitations(group, self.now, window.after.clone(), window.limit);
         let (invitations, next) = page.await?;
         let entries = invitations.iter().map(|invitation| for_owners(invitation, self.now)).collect();
         Ok(paging.answer(self, entries, next.as_deref()))
     }
 
-    /// Takes an open invitation back.
+    /// Revokes an open invitation.
     pub(super) async fn revoke_invitation(&self) -> Answer {
         self.request.parameters(&[])?;
-        let invitation = self.owners_invitation().await?;
-        match self.store().revoke_invitation(&invitation).await {
+        let (_, _, invitation) = self.owners_invitation().await?;
+        match self.store().revoke_invitation(&invitation, self.now).await {
             Ok(()) => Ok(Response::empty()),
             Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-open", detail)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Offers an open invitation anew, also one that is over: it can be accepted for the full time again.
+    /// Offers an invitation again that was not answered, also an expired one, for the full time. It is then the
+    /// caller's offer.
     pub(super) async fn resend_invitation(&self) -> Answer {
         self.request.parameters(&[])?;
-        let invitation = self.owners_invitation().await?;
-        let until = self.now.plus_millis(OPEN_DAYS * 86_400_000);
-        match self.store().renew_invitation(&invitation, until).await {
-            Ok(renewed) => Ok(Response::json(200, &for_owners(&renewed, self.now))),
-            Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-open", detail)),
-            Err(error) => Err(error.into()),
+        let (caller, standing, invitation) = self.owners_invitation().await?;
+        if self.holds_role(&standing, &caller, invitation.role, &invitation.invitee).await? {
+            return Err(role_held());
         }
+        let renewed = Invitation {
+            writer: Writer::User(caller.user),
+            offered: self.now,
+            revision: standing.group.roster_rev,
+            expires: self.now.plus_millis(OPEN_DAYS * 86_400_000),
+            ..invitation
+        };
+        self.store().offer(&renewed, None).await.map_err(not_offered)?;
+        Ok(Response::json(200, &for_owners(&renewed, self.now)))
     }
 
     /// The invitation that the path names, for an owner of its group.
-    async fn owners_invitation(&self) -> Result<Invitation, Problem> {
+    async fn owners_invitation(&self) -> Result<(Caller, Standing, Invitation), Problem> {
         let caller = self.caller().await?;
-        let group = self.standing(&caller).await?.group.id;
+        let standing = self.standing(&caller).await?;
         let id = InvitationId::parse(self.variable("invitation_id"));
         let id = id.map_err(|_| Problem::not_found("invitation"))?;
-        Ok(self.store().invitation(&group, &id).await?)
+        let invitation = self.store().invitation(&standing.group.id, &id).await?;
+        Ok((caller, standing, invitation))
     }
 
     pub(super) async fn accept_invitation(&self) -> Answer {
@@ -176,8 +234,8 @@ impl Call<'_> {
             let why = "only providers say what they share; send no body";
             return Err(Problem::invalid([Mistake::at("contract", why)]));
         }
-        let contract = self.joining_contract(joining)?;
-        let acceptance = self.store().accept(&invitation, &caller, &contract, self.now).await;
+        let terms = self.joining_terms(joining)?;
+        let acceptance = self.store().accept(&invitation, &caller, &terms, self.now).await;
         let Acceptance { job, .. } = acceptance.map_err(|error| match error {
             StoreError::Conflict(detail) => Problem::conflict("not-acceptable", detail),
             error => error.into(),
@@ -210,7 +268,7 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let invitation = self.my_invitation(&caller).await?;
-        match self.store().decline(&invitation, &caller.user, self.now).await {
+        match self.store().decline(&invitation, &caller, self.now).await {
             Ok(()) => Ok(Response::empty()),
             Err(StoreError::Conflict(detail)) => Err(Problem::conflict("not-declinable", detail)),
             Err(error) => Err(error.into()),

@@ -23,6 +23,8 @@ pub(super) struct Going {
     pub drive: Option<DriveId>,
     /// The user who reads or administers no more: in this role, or in every one.
     pub user: Option<(UserId, Option<Role>)>,
+    /// The user whose memberships these are; if unknown, whoever the drive belongs to.
+    pub who: Option<UserId>,
     /// The owner who removes somebody else.
     pub by: Option<UserId>,
 }
@@ -59,12 +61,13 @@ impl Call<'_> {
         let standing = self.standing(&caller).await?;
         let named = self.variable("member_id");
         let own = named == caller.user.as_str() || named == caller.drive.as_str();
-        let by = (!own).then_some(caller.user);
+        let (who, by) = if own { (Some(caller.user), None) } else { (None, Some(caller.user)) };
         let roster = &standing.roster;
         let drive = DriveId::parse(named).ok().filter(|drive| roster.providers.contains_key(drive));
         let user = UserId::parse(named).ok();
         let user = user.filter(|user| roster.consumers.contains(user) || roster.owners.contains(user));
-        self.end(&standing.group, &Going { drive, user: user.map(|user| (user, None)), by }).await
+        let who = who.or_else(|| user.clone());
+        self.end(&standing.group, &Going { drive, user: user.map(|user| (user, None)), who, by }).await
     }
 
     /// Ends the caller's own membership, in one role or in all.
@@ -83,10 +86,11 @@ impl Call<'_> {
             return Err(Problem::not_found("membership"));
         }
         let Caller { user, drive } = caller;
+        let who = Some(user.clone());
         let going = match role {
-            None => Going { drive: Some(drive), user: Some((user, None)), by: None },
-            Some(Role::Provider) => Going { drive: Some(drive), user: None, by: None },
-            Some(role) => Going { drive: None, user: Some((user, Some(role))), by: None },
+            None => Going { drive: Some(drive), user: Some((user, None)), who, by: None },
+            Some(Role::Provider) => Going { drive: Some(drive), user: None, who, by: None },
+            Some(role) => Going { drive: None, user: Some((user, Some(role))), who, by: None },
         };
         self.end(&standing.group, &going).await
     }
@@ -98,7 +102,7 @@ impl Call<'_> {
             if leaving.provider.is_none() && leaving.user.is_none() {
                 return Err(Problem::not_found("membership"));
             }
-            match self.store().leave(&group.id, &leaving).await {
+            match self.store().leave(group, &leaving, self.now).await {
                 Ok(()) => {
                     if let Some((_, job)) = &leaving.provider {
                         self.api.announce(job).await;
@@ -115,11 +119,14 @@ impl Call<'_> {
     }
 
     async fn leaving(&self, group: &GroupRow, going: &Going) -> Result<Leaving, Problem> {
-        let mut leaving = Leaving { by: going.by.clone(), ..Leaving::default() };
+        let mut leaving = Leaving { who: going.who.clone(), by: going.by.clone(), ..Leaving::default() };
         if let Some(drive) = &going.drive
             && let Some(membership) = self.store().provider(&group.id, drive, self.document()).await?
         {
             let kind = JobKind::Purge(Departure::of(&membership, group.rule_revision));
+            if leaving.who.is_none() {
+                leaving.who = self.store().user_of(drive).await?;
+            }
             leaving.provider = Some((membership, Job::new(ids::job(), group.id.clone(), kind, self.now)));
         }
         if let Some((user, role)) = &going.user

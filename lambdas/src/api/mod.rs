@@ -7,6 +7,7 @@ pub mod addresses;
 mod asking;
 mod audience;
 mod auth;
+mod consent;
 mod contracts;
 mod data;
 mod data_batch;
@@ -218,9 +219,10 @@ impl<'a> Call<'a> {
             Operation::ListUserInvitations => Box::pin(self.list_user_invitations()),
             Operation::CreateGroup => Box::pin(self.create_group()),
             Operation::ListGroups => Box::pin(self.list_groups()),
-            Operation::RenameGroup => Box::pin(self.rename_group()),
+            Operation::UpdateGroup => Box::pin(self.update_group()),
             Operation::TransferGroup => Box::pin(self.transfer_group()),
             Operation::ReplaceGroupRules => Box::pin(self.replace_group_rules()),
+            Operation::ListRulesHistory => Box::pin(self.list_rules_history()),
             Operation::ChangeMemberRoles => Box::pin(self.change_member_roles()),
             Operation::RevokeInvitation => Box::pin(self.revoke_invitation()),
             Operation::ResendInvitation => Box::pin(self.resend_invitation()),
@@ -237,6 +239,8 @@ impl<'a> Call<'a> {
             Operation::PreviewInvitation => Box::pin(self.preview_invitation()),
             Operation::GetContract => Box::pin(self.get_contract()),
             Operation::ReplaceContract => Box::pin(self.replace_contract()),
+            Operation::GetConsent => Box::pin(self.get_consent()),
+            Operation::SetConsent => Box::pin(self.set_consent()),
             Operation::GetAudience => Box::pin(self.get_audience()),
             Operation::SetAudience => Box::pin(self.set_audience()),
             Operation::AgreeToConsumer => Box::pin(self.agree_to_consumer()),

@@ -6,18 +6,19 @@ use domain::replication::Rulebook;
 use domain::rules::{Contract, Question, Terms};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
-use store::directory::{Caller, InvitationStatus, Role};
+use store::directory::{Caller, Role};
 use store::page::{Direction, Window};
 
 use super::contracts::{Joining, Past};
+use super::groups::described;
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
 
 /// Items of one type that are looked at, at most; beyond that the counts are lower bounds, and the answer says so.
-const MOST_ITEMS: usize = 5_000;
+pub(super) const MOST_ITEMS: usize = 5_000;
 /// Items read at once.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 /// Consumers that are named.
 const MOST_CONSUMERS: usize = 50;
 
@@ -36,7 +37,7 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let invitation = self.my_invitation(&caller).await?;
         // What an answered invitation leads to is for members to see, and who has left is none.
-        if invitation.status != InvitationStatus::Pending || invitation.expires <= self.now {
+        if !self.store().is_acceptable(&invitation, &caller.user, self.now).await? {
             return Err(Problem::conflict("not-acceptable", "the invitation is no longer open"));
         }
         let group = self.live_group(&invitation.group).await?;
@@ -59,9 +60,10 @@ impl Call<'_> {
         }
         let body = json!({
             "group": group.id.as_str(), "groupName": group.name, "role": invitation.role.as_str(), "types": types,
+            "ruleRevision": group.rule_revision,
             "consumers": { "count": roster.consumers.len(), "first": consumers },
         });
-        Ok(Response::json(200, &body))
+        Ok(Response::json(200, &described(body, "groupDescription", group.description.as_ref())))
     }
 
     /// The parameters of a preview: what an acceptance would say in its body.

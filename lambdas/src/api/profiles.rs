@@ -75,7 +75,7 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let user = UserId::parse(self.variable("user_id")).map_err(|_| Problem::not_found("profile"))?;
         let (token, expires) = self.fresh_invite();
-        self.store().reissue_invite(&user, &caller.user, &token, expires).await?;
+        self.store().reissue_invite(&user, &caller.user, &token, (self.now, expires)).await?;
         Ok(Response::json(201, &json!({ "id": user.as_str(), "invite": invite_json(&token, expires) })))
     }
 

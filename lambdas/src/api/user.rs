@@ -1,6 +1,7 @@
 //! `/user`: the caller's profile and what concerns it.
 
 use domain::id::{GroupId, UserId};
+use domain::rules::Agreement;
 use domain::time::Timestamp;
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
@@ -8,6 +9,7 @@ use store::StoreError;
 use store::directory::{GroupRow, Member, MemberId, User};
 
 use super::auth::Identity;
+use super::groups::described;
 use super::invitations::for_invitee;
 use super::paging::Paging;
 use super::response::Response;
@@ -97,6 +99,12 @@ impl Call<'_> {
             let named: Vec<Json> = new.clone().take(MOST_NAMED).map(json).collect();
             let of = json!({ "count": consumers.len(), "newCount": new.count(), "new": named });
             entry.insert("consumers".into(), of);
+            let agreement = member.agreement.unwrap_or(Agreement::NONE);
+            entry.insert("rules".into(), agreement.mode().into());
+            entry.insert("ruleRevision".into(), group.rule_revision.into());
+            if let Some(revision) = agreement.revision() {
+                entry.insert("agreedRevision".into(), revision.into());
+            }
         }
         Ok((format!("{}#{kind}", member.group), entry))
     }
@@ -106,9 +114,10 @@ impl Call<'_> {
         let caller = self.caller().await?;
         let paging = Paging::of_entries(self, &[caller.user.as_str()])?;
         let user = self.with_verified_address(self.store().user(&caller.user).await?).await?;
-        let invitations = self.store().user_invitations(&user, self.now).await?;
-        let entries =
-            invitations.iter().map(|invitation| (invitation.id.to_string(), for_invitee(invitation)));
-        Ok(paging.answer_slice(self, entries.collect()))
+        let window = &paging.window;
+        let page = self.store().user_invitations(&user, self.now, window.after.clone(), window.limit);
+        let (invitations, next) = page.await?;
+        let entries = invitations.iter().map(|(invitation, group)| for_invitee(invitation, group)).collect();
+        Ok(paging.answer(self, entries, next.as_deref()))
     }
 }

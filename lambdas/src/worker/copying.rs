@@ -6,11 +6,10 @@ use domain::datatype::DataType;
 use domain::id::DriveId;
 use domain::item::Item;
 use domain::replication::{Change, Decision, Former, ProviderMembership, Rulebook, decide, revise};
-use domain::rules::Contract;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::clock::now;
-use store::directory::{GroupRow, Job};
+use store::directory::{Consent, GroupRow, Job};
 use store::page::{Direction, Window};
 
 use super::walk::Windows;
@@ -50,7 +49,7 @@ impl Worker {
         &self,
         job: &mut Job,
         (drive, epoch): (&DriveId, u64),
-        (rules_from, contracts): (u32, &[Contract]),
+        (rules_from, consents): (u32, &[Consent]),
         rules: Option<u32>,
         deadline: Instant,
     ) -> Result<Step, StoreError> {
@@ -58,13 +57,11 @@ impl Worker {
         else {
             return Ok(Step::Finished);
         };
-        let former = self.store.former_terms(&group, &membership, rules_from, contracts, &self.document);
+        let former = self.store.former_terms(&group, &membership, rules_from, consents, &self.document);
         let former = former.await?;
-        let touched = |data_type: &&DataType| {
-            book.rules.covers(&data_type.name) || former.iter().any(|f| f.rules.covers(&data_type.name))
-        };
-        let windows =
-            self.windows(touched, |data_type| (reach(data_type, &membership, &book, &former), None));
+        let reach = |data_type: &DataType| reach(data_type, &membership, &book, &former);
+        let touched = |data_type: &&DataType| reach(data_type).is_some();
+        let windows = self.windows(touched, |data_type| (reach(data_type), None));
         self.copy(job, drive, &windows, deadline, |item| revise(item, &membership, &book, &former)).await
     }
 
@@ -131,7 +128,7 @@ impl Worker {
     }
 }
 
-/// The earliest time of an item that any of the terms, of now or before, may select.
+/// The earliest time of an item that any of the terms, of now or before, may select; none if none is about its type.
 fn reach(
     data_type: &DataType,
     membership: &ProviderMembership,
@@ -140,6 +137,5 @@ fn reach(
 ) -> Option<Timestamp> {
     let now = book.rules.reaches_back_to(&data_type.name, &membership.terms);
     let before = former.iter().map(|f| f.rules.reaches_back_to(&data_type.name, &f.terms));
-    // None is no bound for a type that nobody covers; those do not widen the stretch.
     before.flatten().chain(now).min()
 }

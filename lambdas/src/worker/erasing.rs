@@ -64,7 +64,7 @@ impl Worker {
                     }
                 }
             }
-            ErasurePlace::Own => match self.store.erase_own(whom).await? {
+            ErasurePlace::Own => match self.store.erase_own(job, whom).await? {
                 0 => {
                     self.store.note_erasure(job, Some(now())).await?;
                     return Ok(Step::Finished);

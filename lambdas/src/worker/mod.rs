@@ -152,8 +152,8 @@ impl Worker {
                 self.backfill_page(job, (&drive, epoch), rules, deadline).await
             }
             JobKind::Purge(departure) => self.purge_page(job, &departure, group, deadline).await,
-            JobKind::Revise { drive, epoch, rules_from, contracts } => {
-                let former = (rules_from, contracts.as_slice());
+            JobKind::Revise { drive, epoch, rules_from, consents } => {
+                let former = (rules_from, consents.as_slice());
                 self.revise_page(job, (&drive, epoch), former, rules, deadline).await
             }
             JobKind::Spread { rules_from, revision } => self.spread_page(job, rules_from, revision).await,

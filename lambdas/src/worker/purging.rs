@@ -82,7 +82,8 @@ impl Worker {
             Err(StoreError::Corrupt { .. }) => return Ok(0),
             Err(error) => return Err(error),
         };
-        let terms = departure.terms(&self.document);
+        let consent = departure.consent.clone();
+        let terms = self.store.terms_of(&group.id, departure.joined, consent, &self.document).await?;
         let selected = items.iter().filter(|item| {
             let Item { data_type, fields, .. } = item;
             rules.visible(Question { data_type, time: item.time(), fields, terms: &terms }).is_some()

@@ -105,16 +105,17 @@ impl Worker {
         let mut members = BTreeMap::new();
         for row in rows {
             let Some(provider) = roster.providers.get(&row.drive) else { continue };
-            members.entry(row.drive.clone()).or_insert_with(|| {
-                let membership = ProviderMembership {
-                    group: group.id.clone(),
-                    drive: row.drive.clone(),
-                    epoch: provider.epoch,
-                    terms: provider.terms.clone(),
-                };
-                let late = self.store.late_terms(&jobs, &membership, &self.document, now);
-                (membership, late)
-            });
+            if members.contains_key(&row.drive) {
+                continue;
+            }
+            let membership = ProviderMembership {
+                group: group.id.clone(),
+                drive: row.drive.clone(),
+                epoch: provider.epoch,
+                terms: provider.terms.clone(),
+            };
+            let late = self.store.late_terms(&jobs, &membership, &self.document, now).await?;
+            members.insert(row.drive.clone(), (membership, late));
         }
         Ok(Standing { book: self.store.rulebook(group, &self.document).await?, members })
     }

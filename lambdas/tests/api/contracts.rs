@@ -1,9 +1,9 @@
 //! What providers allow, what that means for the copies, and what is left to say when they are gone.
 
 use domain::id::GroupId;
-use domain::rules::Contract;
+use domain::rules::{Agreement, Contract};
 use serde_json::{Value as Json, json};
-use store::directory::JobKind;
+use store::directory::{Consent, JobKind};
 
 use crate::world::{Person, World, text};
 
@@ -21,7 +21,10 @@ async fn study<'w>(world: &'w World) -> (Person<'w>, Person<'w>, String) {
     (ann, bob, group)
 }
 
+/// Joins as a provider who follows the rules.
 async fn join(ann: &Person<'_>, bob: &Person<'_>, group: &str, body: Json) -> Json {
+    let mut body = if body.is_null() { json!({}) } else { body };
+    body["rules"] = "follow".into();
     let invitation = ann.invite(group, "provider", &bob.subject).await;
     let accepted = bob.post(&format!("{invitation}/accept"), body).await.expect(200);
     ann.world.work().await;
@@ -84,7 +87,7 @@ async fn a_narrowed_contract_takes_away_at_once_and_a_widened_one_gives_back() {
     let (ann, bob, group) = study(&world).await;
     join(&ann, &bob, &group, Json::Null).await;
     let path = format!("/groups/{group}/contract");
-    assert_eq!(bob.get(&path).await.expect(200), json!({"contract": {}, "revision": 0}));
+    assert_eq!(bob.get(&path).await.expect(200), json!({"contract": {}, "revision": 0, "rules": "follow"}));
 
     let narrow = json!({"types": ["glucose"], "when": "resource.mgdl > 115"});
     let answer = bob.put(&path, narrow.clone()).await.expect(200);
@@ -146,10 +149,11 @@ async fn contracts_of_finished_jobs_still_count_for_a_while() {
     world.work_on(&job).await;
     let jobs = world.store.jobs(&GroupId::parse(&group).unwrap()).await.unwrap();
     let mut revisions = jobs.iter().filter_map(|job| match &job.kind {
-        JobKind::Revise { contracts, .. } if job.is_open() => Some(contracts),
+        JobKind::Revise { consents, .. } if job.is_open() => Some(consents),
         _ => None,
     });
-    assert_eq!(revisions.next(), Some(&vec![Contract::default()]), "{jobs:#?}");
+    let before = Consent { contract: Contract::default(), agreement: Agreement::Follow };
+    assert_eq!(revisions.next(), Some(&vec![before]), "{jobs:#?}");
     assert_eq!(revisions.next(), None);
 }
 

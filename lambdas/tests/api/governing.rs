@@ -1,32 +1,39 @@
 //! Groups that people govern: names, roles, owners, invitations, rules.
 
 use domain::address::Address;
-use domain::id::Name;
+use domain::id::{GroupId, Name};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
-use store::directory::{Invitation, InvitationStatus, Invitee, JobKind, NewGroup, Role};
+use store::directory::{Invitation, InvitationStatus, Invitee, JobKind, NewGroup, Role, Writer};
 use store::ids;
 
 use crate::world::{Person, World, numbers, text};
 
-/// A group that stack.yaml declares, of which this person is an owner.
-async fn declared(world: &World, owner: &Person<'_>) -> String {
-    let group = ids::group();
-    let invitation = Invitation {
+/// What the stack offers the first owner of a group, at this revision of its roster.
+pub fn stack_offer(world: &World, group: &GroupId, revision: u64, owner: &str) -> Invitation {
+    Invitation {
         id: ids::invitation(),
         group: group.clone(),
-        group_name: "clinic".into(),
         role: Role::Owner,
-        invitee: Invitee::Email(Address::parse(&format!("{}@example.org", owner.subject)).unwrap()),
-        invited_by: None,
+        invitee: Invitee::Email(Address::parse(&format!("{owner}@example.org")).unwrap()),
+        writer: Writer::Stack,
         created: world.now(),
+        offered: world.now(),
+        revision,
         expires: world.now().plus_millis(86_400_000),
         status: InvitationStatus::Pending,
         answered_by: None,
-    };
+    }
+}
+
+/// A group that stack.yaml declares, of which this person is an owner.
+pub async fn declared(world: &World, owner: &Person<'_>) -> String {
+    let group = ids::group();
+    let invitation = stack_offer(world, &group, 1, &owner.subject);
     let rules = &world.document.group_defaults;
-    let new = NewGroup { id: group.clone(), name: "clinic", rules, shards: 1, owner: None };
-    let name = Name::parse("clinic").unwrap();
+    let new =
+        NewGroup { id: group.clone(), name: "clinic", description: None, rules, shards: 1, owner: None };
+    let name = Name::parse(&format!("clinic-{}", owner.subject)).unwrap();
     world.store.create_declared_group(&new, &name, &invitation, world.now()).await.unwrap();
     owner
         .post(&format!("/groups/{group}/invitations/{}/accept", invitation.id), Json::Null)
@@ -77,7 +84,9 @@ async fn owners_rename_their_groups_but_not_declared_ones() {
     assert_eq!(ann.get(&path).await.expect(200), renamed);
     let clinic = declared(&world, &ann).await;
     let path = format!("/groups/{clinic}");
-    ann.patch(&path, json!({"name": "x"})).await.problem(409, "declared-group");
+    for body in [json!({"name": "x"}), json!({"description": "x"}), json!({"description": null})] {
+        ann.patch(&path, body).await.problem(409, "declared-group");
+    }
     ann.put(&format!("{path}/rules"), json!({"rules": []})).await.problem(409, "declared-group");
     assert_eq!(ann.get(&path).await.expect(200)["declared"], true);
 }
@@ -193,16 +202,16 @@ async fn owners_change_the_rules_within_what_the_stack_allows() {
     assert_eq!(numbers(&ann.all(&data).await), [300], "narrowing is there at once");
     let job = || world.queue.lock().unwrap().sent.last().unwrap().kind.clone();
     assert!(matches!(job(), JobKind::Sift { .. }), "it is known to take away only");
-    ann.put(&rules_at, json!({"rules": [rule("resource.mgdl > 100")]})).await.expect(200);
+    ann.put(&rules_at, json!({"rules": [rule("resource.mgdl > 190")]})).await.expect(200);
     assert!(matches!(job(), JobKind::Spread { .. }));
     world.work().await;
-    assert_eq!(numbers(&ann.all(&data).await), [300, 200, 150], "widening comes by the job");
+    assert_eq!(numbers(&ann.all(&data).await), [300, 200], "widening comes by the job");
     let seen = ann.get(&format!("/groups/{group}")).await.expect(200);
     assert_eq!(
         (&seen["ruleRevision"], &seen["rules"][0]["when"]),
-        (&json!(3), &json!("resource.mgdl > 100"))
+        (&json!(3), &json!("resource.mgdl > 190"))
     );
-    let same = ann.put(&rules_at, json!({"rules": [rule("resource.mgdl > 100")]})).await.expect(200);
+    let same = ann.put(&rules_at, json!({"rules": [rule("resource.mgdl > 190")]})).await.expect(200);
     assert_eq!((&same["revision"], &same["job"]), (&json!(3), &Json::Null), "the same again is no change");
 }
 

@@ -13,6 +13,8 @@ mod batch;
 #[cfg(test)]
 mod batch_change;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod contracts;
 #[cfg(test)]
 mod data;
@@ -26,6 +28,8 @@ mod erasure;
 mod governing;
 #[cfg(test)]
 mod group_data;
+#[cfg(test)]
+mod group_rules;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
@@ -46,6 +50,8 @@ mod matrix;
 mod members;
 #[cfg(test)]
 mod narrowing;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]

@@ -43,6 +43,8 @@ RemoveGroupMember    other  401    403     404      204   403      403      404 
 LeaveGroup           -      401    403     404      204   204      204      404     404     404  404
 GetContract          -      401    403     404      403   200      403      404     404     404  404
 ReplaceContract      -      401    403     404      403   200      403      404     404     404  404
+GetConsent           -      401    403     404      403   200      403      404     404     404  404
+SetConsent           -      401    403     404      403   200      403      404     404     404  404
 ListGroupInvitations -      401    403     404      200   403      403      404     404     404  404
 CreateInvitation     -      401    403     404      201   403      403      404     404     404  404
 AcceptInvitation     own    401    403     404      200   200      200      200     409     409  404
@@ -61,9 +63,10 @@ GetErasure           -      401    404*    404*     404*  404*     404*     404*
 CreateProfile        -      401    403     201      201   201      201      201     201     201  201
 ReissueInvite        -      401    403     404*     404*  404*     404*     404*    404*    404* 404*
 ClaimProfile         -      401    404*    409      409   409      409      409     409     409  409
-RenameGroup          -      401    403     404      200   403      403      404     404     404  404
+UpdateGroup          -      401    403     404      200   403      403      404     404     404  404
 TransferGroup        -      401    403     404      422   403      403      404     404     404  404
 ReplaceGroupRules    -      401    403     404      200   403      403      404     404     404  404
+ListRulesHistory     -      401    403     404      200   200      200      404     404     404  404
 ChangeMemberRoles    -      401    403     404      200   403      403      404     404     404  404
 RevokeInvitation     other  401    403     404      204   403      403      404     404     404  404
 ResendInvitation     other  401    403     404      200   403      403      404     404     404  404
@@ -198,13 +201,14 @@ fn body(operation: Operation) -> Json {
         Operation::UpdateDataBatch => json!({"items": [{"id": NOBODY, "fields": {}}]}),
         Operation::DeleteDataBatch => json!({"items": [{"id": NOBODY}]}),
         Operation::ClaimProfile => json!({"invite": "guess"}),
-        Operation::RenameGroup => json!({"name": "Matrix again"}),
+        Operation::UpdateGroup => json!({"name": "Matrix again"}),
         Operation::TransferGroup => json!({"to": NOBODY}),
         Operation::ReplaceGroupRules => json!({"rules": [{"types": ["memo"]}]}),
         Operation::ChangeMemberRoles => json!({"roles": ["consumer"]}),
         Operation::SetAudience => json!({"audience": "ask"}),
         Operation::CreateGroup => json!({"name": "Another"}),
         Operation::ReplaceContract => json!({"types": ["glucose"]}),
+        Operation::SetConsent => json!({"revision": 1}),
         Operation::CreateInvitation => json!({"role": "consumer", "email": "friend@example.org"}),
         _ => Json::Null,
     }
@@ -292,6 +296,10 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
             "visitor" => Actor::Visitor,
             _ => Actor::User { id: &me, drive: &mine, address: Some(&my_address) },
         };
+        let reads = policies.may_read_former_rules(&actor, &facts);
+        if reads != (facts.active && (roles.owner || roles.provider)) {
+            wrong.push(format!("{kind:?} reads former rules: {reads}"));
+        }
         for row in rows() {
             let own = row.target != "other" && kind.role.is_some();
             let subject = match policies.about(row.route.operation).unwrap() {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::id::GroupId;
+use domain::rules::compare::{Judged, Known, Verdict};
 use lambdas::worker::{Pace, Worker};
 use serde_json::{Value as Json, json};
-use store::directory::{Extent, Job, JobKind};
+use store::directory::{Job, JobKind};
 use tokio::sync::Notify;
 
 use crate::world::{Person, World};
@@ -20,10 +21,13 @@ fn when(condition: &str, fields: Option<&[&str]>) -> Json {
     json!([{"types": ["glucose"], "when": condition, "fields": fields, "history": "all"}])
 }
 
-async fn change(world: &World, group: &str, rules: Json, extent: Extent) -> Job {
+/// That a change only takes away.
+const NARROWS: Judged = Judged { verdict: Verdict::Narrows, known: Known::Enumerated };
+
+async fn change(world: &World, group: &str, rules: Json, judged: Judged) -> Job {
     let row = world.store.group(&GroupId::parse(group).unwrap()).await.unwrap();
     let rules = serde_json::from_value(rules).unwrap();
-    world.store.change_rules(&row, (&rules, extent), 1, world.now()).await.unwrap()
+    world.store.change_rules(&row, (&rules, judged), 1, world.now()).await.unwrap()
 }
 
 async fn seen(ann: &Person<'_>, group: &str) -> Vec<i64> {
@@ -53,7 +57,7 @@ async fn shared_with<'w>(
 ) -> (Person<'w>, Person<'w>, String, Vec<String>) {
     let (ann, bob) = (world.person("ann").await, world.person("bob").await);
     let group = ann.group("Diabetes").await;
-    world.work_on(&change(world, &group, rules, Extent::Any).await).await;
+    world.work_on(&change(world, &group, rules, Judged::UNDECIDED).await).await;
     ann.admit(&group, "consumer", &ann).await;
     let reading = |at: i64| {
         let time = format!("2014-01-01T{:02}:{:02}:{:02}Z", at / 3600, at / 60 % 60, at % 60);
@@ -81,7 +85,7 @@ async fn a_narrowing_is_carried_out_from_the_copies_alone() {
     let world = World::new().await;
     let (ann, bob, group, ids) = shared(&world, when("resource.mgdl > 104", None), 20).await;
     assert_eq!(world.live_replicas(&group, "glucose").await, 15);
-    let job = change(&world, &group, when("resource.mgdl > 114", None), Extent::Narrower).await;
+    let job = change(&world, &group, when("resource.mgdl > 114", None), NARROWS).await;
     assert!(matches!(job.kind, JobKind::Sift { .. }));
     assert_eq!(seen(&ann, &group).await, (115..120).collect::<Vec<_>>(), "hidden before the job has begun");
     // The job would have nothing to go by if it looked at the sources.
@@ -98,7 +102,7 @@ async fn what_a_narrower_projection_shows_no_more_leaves_the_copies() {
     let world = World::new().await;
     let (_, bob, group, ids) = shared(&world, when("resource.mgdl > 104", None), 20).await;
     let narrower = when("resource.mgdl > 104", Some(&["takenAt", "mgdl"]));
-    let job = change(&world, &group, narrower, Extent::Narrower).await;
+    let job = change(&world, &group, narrower, NARROWS).await;
     world.lose_item(&bob, &ids[19]).await;
     assert_eq!(world.work_on(&job).await, 8, "those with a note");
     let rows = world.store.client().scan().table_name("t-replicas").send().await.unwrap();
@@ -111,7 +115,7 @@ async fn a_copy_that_says_nothing_of_what_is_asked_now_is_compared_with_its_sour
     let visible: &[&str] = &["takenAt", "mgdl"];
     let (ann, _, group, _) = shared(&world, when("resource.mgdl > 104", Some(visible)), 20).await;
     let narrower = when("resource.mgdl > 104 && !(resource has note)", Some(visible));
-    let job = change(&world, &group, narrower, Extent::Narrower).await;
+    let job = change(&world, &group, narrower, NARROWS).await;
     assert_eq!(seen(&ann, &group).await, Vec::<i64>::new(), "nobody can tell yet");
     assert_eq!(world.work_on(&job).await, 15);
     assert_eq!(seen(&ann, &group).await, (105..120).filter(|mgdl| mgdl % 2 == 0).collect::<Vec<_>>());
@@ -122,8 +126,8 @@ async fn a_copy_that_says_nothing_of_what_is_asked_now_is_compared_with_its_sour
 async fn a_narrowing_compares_sources_while_copies_are_of_several_revisions() {
     let world = World::new().await;
     let (ann, _, group, _) = shared(&world, when("resource.mgdl > 114", None), 20).await;
-    let wider = change(&world, &group, when("resource.mgdl > 104", None), Extent::Any).await;
-    let narrower = change(&world, &group, when("resource.mgdl > 109", None), Extent::Narrower).await;
+    let wider = change(&world, &group, when("resource.mgdl > 104", None), Judged::UNDECIDED).await;
+    let narrower = change(&world, &group, when("resource.mgdl > 109", None), NARROWS).await;
     assert!(matches!(narrower.kind, JobKind::Spread { rules_from: 2, revision: 4 }), "{:?}", narrower.kind);
     for job in [narrower, wider] {
         world.queue.lock().unwrap().sent.push(job);
@@ -159,7 +163,7 @@ async fn killed(world: &World, job: &Job, during: &'static str) -> bool {
 async fn a_backfill_that_is_killed_five_times_copies_exactly_what_the_rules_select() {
     let world = World::new().await;
     let (ann, _, group, _) = shared_with(&world, when("resource.mgdl > 1000", None), 900, long).await;
-    let spread = change(&world, &group, when("resource.mgdl > 399", None), Extent::Any).await;
+    let spread = change(&world, &group, when("resource.mgdl > 399", None), Judged::UNDECIDED).await;
     let job = revision_of(&world, &spread).await;
     for (deaths, during) in [WRITING, NOTING, WRITING, NOTING, WRITING].into_iter().enumerate() {
         assert!(killed(&world, &job, during).await, "it ended after {deaths} deaths");
@@ -173,13 +177,13 @@ async fn a_backfill_that_is_killed_five_times_copies_exactly_what_the_rules_sele
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_change_during_a_backfill_ends_in_the_second_rules_state() {
     for (second, extent, expected) in [
-        ("resource.mgdl > 299", Extent::Any, 300..500),
-        ("resource.mgdl > 399", Extent::Narrower, 400..500),
-        ("resource.mgdl < 150", Extent::Any, 100..150),
+        ("resource.mgdl > 299", Judged::UNDECIDED, 300..500),
+        ("resource.mgdl > 399", NARROWS, 400..500),
+        ("resource.mgdl < 150", Judged::UNDECIDED, 100..150),
     ] {
         let world = World::new().await;
         let (ann, _, group, _) = shared_with(&world, when("resource.mgdl > 1000", None), 400, long).await;
-        let first = change(&world, &group, when("resource.mgdl > 199", None), Extent::Any).await;
+        let first = change(&world, &group, when("resource.mgdl > 199", None), Judged::UNDECIDED).await;
         let backfill = revision_of(&world, &first).await;
         assert!(killed(&world, &backfill, NOTING).await, "its first page is written");
         let job = change(&world, &group, when(second, None), extent).await;
@@ -197,9 +201,9 @@ async fn a_second_change_during_a_backfill_ends_in_the_second_rules_state() {
 async fn a_narrowing_that_is_killed_and_overtaken_ends_in_the_last_rules_state() {
     let world = World::new().await;
     let (ann, _, group, _) = shared(&world, when("resource.mgdl > 99", None), 500).await;
-    let narrower = change(&world, &group, when("resource.mgdl > 349", None), Extent::Narrower).await;
+    let narrower = change(&world, &group, when("resource.mgdl > 349", None), NARROWS).await;
     assert!(killed(&world, &narrower, WRITING).await);
-    let wider = change(&world, &group, when("resource.mgdl > 249", None), Extent::Any).await;
+    let wider = change(&world, &group, when("resource.mgdl > 249", None), Judged::UNDECIDED).await;
     assert!(matches!(wider.kind, JobKind::Spread { rules_from: 2, .. }), "{:?}", wider.kind);
     for job in [narrower, wider] {
         world.queue.lock().unwrap().sent.push(job);

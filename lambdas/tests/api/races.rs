@@ -52,8 +52,10 @@ async fn who_was_removed_a_moment_ago_removes_nobody() {
             let user = domain::id::UserId::parse(&user).unwrap();
             let membership = store.user_membership(&group, &user).await.unwrap();
             let by = domain::id::UserId::parse(&by).ok();
-            let leaving = store::directory::Leaving { user: membership, by, ..Default::default() };
-            store.leave(&group, &leaving).await.unwrap();
+            let leaving =
+                store::directory::Leaving { user: membership, who: Some(user), by, ..Default::default() };
+            let group = store.group(&group).await.unwrap();
+            store.leave(&group, &leaving, store::clock::now()).await.unwrap();
         }
     };
     *world.meanwhile.lock().unwrap() = Some(("TransactWriteItems", Box::pin(removal)));

@@ -71,11 +71,14 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
     let (at, provider) = (rng.usize(..groups.len()), &providers[rng.usize(..2)]);
     let group = groups[at].clone();
     let path = format!("/groups/{group}");
-    let what = match rng.u8(..15) {
+    let what = match rng.u8(..17) {
         0..4 => {
             let invitation = owner.invite(&group, "provider", &provider.subject).await;
-            let contract = rng.bool().then(|| json!({"contract": {"types": ["glucose"]}}));
-            provider.post(&format!("{invitation}/accept"), contract.unwrap_or(Json::Null)).await;
+            let mut terms = json!({"rules": if rng.bool() { "follow" } else { "ask" }});
+            if rng.bool() {
+                terms["contract"] = json!({"types": ["glucose"]});
+            }
+            provider.post(&format!("{invitation}/accept"), terms).await;
             "join"
         }
         4 => {
@@ -91,6 +94,13 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
             provider.put(&format!("{path}/contract"), json!({ "types": types })).await;
             "contract"
         }
+        15.. => {
+            let consent = provider.get(&format!("{path}/consent")).await;
+            let rules = if rng.bool() { "follow" } else { "ask" };
+            let agreed = json!({"revision": consent.json["currentRevision"], "rules": rules});
+            provider.put(&format!("{path}/consent"), agreed).await;
+            "consent"
+        }
         8..10 => {
             let above = rng.u8(..);
             let rules = json!([{"types": ["glucose"], "when": format!("resource.mgdl > {above}")}]);
@@ -98,8 +108,9 @@ async fn change(rng: &mut Rng, world: &World, people: &[Person<'_>; 3], groups: 
             "rules"
         }
         10 => {
-            let rules = json!({"rules": [{"types": ["glucose"], "when": "resource.mgdl > 190"}]});
-            owner.put(&format!("{path}/rules"), rules).await;
+            let rules =
+                json!({"rules": [{"types": ["glucose"], "when": "resource.mgdl > 190", "fields": ["mgdl"]}]});
+            owner.put(&format!("{path}/rules"), rules).await.expect(200);
             "rules by their owner"
         }
         11 => {
@@ -218,7 +229,10 @@ async fn what_changes_while_it_is_read_is_seen_the_next_time() {
                 let row = store.group(&group).await.unwrap();
                 let rules = json!([{"types": ["glucose"], "when": format!("resource.mgdl > {above}")}]);
                 let rules = serde_json::from_value(rules).unwrap();
-                store.change_rules(&row, (&rules, store::directory::Extent::Any), 1, now).await.unwrap();
+                store
+                    .change_rules(&row, (&rules, domain::rules::compare::Judged::UNDECIDED), 1, now)
+                    .await
+                    .unwrap();
             }
         };
         let leaves = |at: usize| {
@@ -230,7 +244,8 @@ async fn what_changes_while_it_is_read_is_seen_the_next_time() {
                 let kind = JobKind::Purge(Departure::of(&membership, 1));
                 let job = Job::new(store::ids::job(), group.clone(), kind, now);
                 let leaving = Leaving { provider: Some((membership, job)), ..Leaving::default() };
-                store.leave(&group, &leaving).await.unwrap();
+                let group = store.group(&group).await.unwrap();
+                store.leave(&group, &leaving, now).await.unwrap();
             }
         };
         // While it is read for the first time, between any two reads; and while it is asked whether it is still so.

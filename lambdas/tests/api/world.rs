@@ -10,6 +10,7 @@ use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
 use domain::replication::{Change, Order, ReplicaRow, decide};
 use domain::routes::Scope;
+use domain::rules::compare::Judged;
 use domain::time::Timestamp;
 use futures::future::BoxFuture;
 use lambdas::api::keys::KeyRing;
@@ -20,7 +21,7 @@ use lambdas::settings::ApiSettings;
 use lambdas::worker::{Pace, Worker};
 use serde_json::{Value as Json, json};
 use store::cursor::CursorKey;
-use store::directory::{Extent, Job};
+use store::directory::Job;
 use store::document::Document;
 use store::layout::Layout;
 use store::{Store, Tables};
@@ -215,7 +216,7 @@ impl World {
     pub async fn rules(&self, group: &str, rules: Json, shards: u16) -> Job {
         let row = self.store.group(&GroupId::parse(group).unwrap()).await.unwrap();
         let rules = serde_json::from_value(rules).unwrap();
-        self.store.change_rules(&row, (&rules, Extent::Any), shards, self.now()).await.unwrap()
+        self.store.change_rules(&row, (&rules, Judged::UNDECIDED), shards, self.now()).await.unwrap()
     }
 
     /// Works off the queue of jobs until it is empty, and tells how many copies that changed.
@@ -418,10 +419,11 @@ impl Person<'_> {
         format!("/groups/{group}/invitations/{}", text(&made["id"]))
     }
 
-    /// Lets somebody join.
+    /// Lets somebody join; a provider follows the rules.
     pub async fn admit(&self, group: &str, role: &str, whom: &Person<'_>) -> Json {
         let invitation = self.invite(group, role, &whom.subject).await;
-        whom.post(&format!("{invitation}/accept"), Json::Null).await.expect(200)
+        let body = if role == "provider" { json!({"rules": "follow"}) } else { Json::Null };
+        whom.post(&format!("{invitation}/accept"), body).await.expect(200)
     }
 
     /// All entries of a list, page by page.

@@ -32,7 +32,8 @@ pub(super) struct Live {
     pub(super) consumers: Vec<UserId>,
     /// How many drives share into it.
     pub(super) providers: usize,
-    /// From how many of them it would get this item, by when they joined and by what their contracts allow.
+    /// From how many of them it would get this item, by when they joined, what their contracts allow and which rules they
+    /// agreed to.
     pub(super) from: usize,
 }
 
@@ -96,11 +97,11 @@ mod tests {
     use domain::datatype::DataType;
     use domain::id::DriveId;
     use domain::replication::ProviderTerms;
-    use domain::rules::{CompiledContract, Contract, Terms};
+    use domain::rules::{AgreedRules, CompiledContract, Contract, Terms};
     use serde_json::json;
 
     #[test]
-    fn a_deployed_group_gets_an_item_from_those_whose_contracts_allow_it() {
+    fn a_deployed_group_gets_an_item_from_those_whose_contracts_and_agreements_allow_it() {
         let glucose: DataType = serde_json::from_value(json!({"name": "glucose", "time": "takenAt", "fields": {
             "takenAt": {"type": "datetime", "required": true}, "mgdl": {"type": "integer", "required": true},
         }}))
@@ -115,10 +116,20 @@ mod tests {
             let contract = CompiledContract::compile(&types, contract, 0).unwrap().into();
             ProviderTerms { epoch: 1, terms: Terms { joined: at(joined), contract } }
         };
+        let agreed = |when: &str| {
+            let rules = json!([{"types": ["glucose"], "when": when, "history": {"days": 30}}]);
+            let rules = compile(&types, &serde_json::from_value(rules).unwrap()).unwrap().into();
+            let ProviderTerms { terms, .. } = provider("2026-01-10T00:00:00Z", None);
+            let agreed = AgreedRules { revision: 2, rules };
+            let contract = CompiledContract::clone(&terms.contract).with_agreed(Some(agreed)).into();
+            ProviderTerms { epoch: 1, terms: Terms { contract, ..terms } }
+        };
         let providers = [
             provider("2026-01-10T00:00:00Z", None),
             provider("2026-01-10T00:00:00Z", Some("2026-01-05T00:00:00Z")),
             provider("2026-06-01T00:00:00Z", None),
+            agreed("resource.mgdl > 120"),
+            agreed("resource.mgdl > 180"),
         ];
         let providers = (1..).map(DriveId::from_bits).zip(providers).collect();
         let consumers = [UserId::from_bits(7)].into();
@@ -127,12 +138,16 @@ mod tests {
         let fields = json!({"takenAt": "2026-01-01T00:00:00Z", "mgdl": 150});
         let fields = glucose.validate(fields.as_object().unwrap()).unwrap();
         let live = deployed.of(&name, glucose.time_of(&fields), &fields);
-        assert_eq!((live.providers, live.from), (3, 1), "one has excluded it, one joined too late");
+        assert_eq!(
+            (live.providers, live.from),
+            (5, 2),
+            "one excluded it, one joined too late, one agreed to less"
+        );
         let reader = UserId::from_bits(7);
         assert_eq!(
             live.text(),
             format!(
-                "  deployed with revision 3 of its rules; read by `{reader}`; 1 of 3 providers would share this"
+                "  deployed with revision 3 of its rules; read by `{reader}`; 2 of 5 providers would share this"
             )
         );
     }

@@ -2,13 +2,15 @@
 
 use domain::address::Address as Email;
 use domain::id::{GroupId, Name};
+use domain::purpose::Purpose;
+use domain::rules::compare::{Judged, Known, Verdict};
 use domain::stack::{DeclaredGroup, RuleSet};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::clock::now;
 use store::directory::{
-    Extent, GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role,
+    GroupRow, Invitation, InvitationStatus, Invitee, Job, JobKind, NewGroup, Role, Writer,
 };
 use store::{Store, StoreError, ids};
 
@@ -36,6 +38,9 @@ pub struct Attributes {
     /// The address of its first owner. Cannot be read back: by then it is a person who may have left again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Email>,
+    /// Its purpose. Null rather than absent, so that one which was removed elsewhere is drift.
+    #[serde(default)]
+    pub description: Option<Purpose>,
     /// What it receives.
     pub rules: RuleSet,
     /// Over how many partitions its copies are spread.
@@ -44,15 +49,24 @@ pub struct Attributes {
     /// What it was called before. It cannot be read back, and once it was applied it says nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<Name>,
-    /// The rules which the new ones only put in other words, if they do: then no copy has to move.
+    /// What the plan found out about the change of its rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rewords: Option<RuleSet>,
-    /// The rules which the new ones only narrow, if they do: then nothing has to be looked at but the copies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub narrows: Option<RuleSet>,
+    pub change: Option<JudgedChange>,
     /// What must be there first: rules may name data types that functions of before do not know yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+}
+
+/// A change of a group's rules that a plan has judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgedChange {
+    /// The rules that were in force. If others are by now, nothing is known of the change.
+    pub from: RuleSet,
+    /// The verdict.
+    #[serde(flatten)]
+    pub judged: Judged,
+    /// Whether copies have to be brought after the change. If not, the rules were only put in other words.
+    pub moves: bool,
 }
 
 fn one() -> u16 {
@@ -67,6 +81,7 @@ pub fn resource(group: &DeclaredGroup, directory: Input, after: &[Input]) -> Res
             "table": directory,
             "name": group.name,
             "owner": group.owner,
+            "description": group.description,
             "rules": group.rules,
             "shards": group.shards,
             "renamed_from": group.renamed_from,
@@ -90,7 +105,8 @@ impl Typed for Group {
             Ok(Some((name, group))) => {
                 let rules =
                     store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
-                Ok(Seen::Owned(of(table, name, &group.id, (rules, group.layout.current().shards))))
+                let shards = group.layout.current().shards;
+                Ok(Seen::Owned(of(table, name, &group.id, (group.description, rules, shards))))
             }
             Ok(None) => Ok(Seen::Missing),
             Err(error) if no_table(&error) => Ok(Seen::Missing),
@@ -125,15 +141,25 @@ impl Typed for Group {
                 return create(&store, &want).await.map_err(|error| failed(&error));
             }
         };
+        if group.description != want.description {
+            let described = store.describe_declared_group(&group, want.description.as_ref()).await;
+            described.map_err(|error| failed(&error))?;
+        }
         let rules = store.rule_set(&group.id, group.rule_revision).await.map_err(|error| failed(&error))?;
         let spread_alike = group.layout.current().shards == want.shards;
-        if rules != want.rules && spread_alike && want.rewords.as_ref() == Some(&rules) {
+        let change = want.change.filter(|change| change.from == rules);
+        if rules != want.rules && spread_alike && change.as_ref().is_some_and(|change| !change.moves) {
             let reworded = store.reword_rules(&group, &want.rules, now()).await;
             reworded.map_err(|error| failed(&error))?;
         } else if rules != want.rules || !spread_alike {
-            let narrower = want.narrows.as_ref() == Some(&rules);
-            let extent = if narrower { Extent::Narrower } else { Extent::Any };
-            let changed = store.change_rules(&group, (&want.rules, extent), want.shards, now()).await;
+            let judged = match change {
+                Some(change) => change.judged,
+                None if rules == want.rules => {
+                    Judged { verdict: Verdict::Unchanged, known: Known::Enumerated }
+                }
+                None => Judged::UNDECIDED,
+            };
+            let changed = store.change_rules(&group, (&want.rules, judged), want.shards, now()).await;
             hand_over(at.ctx, &changed.map_err(|error| failed(&error))?).await?;
         }
         let before = at.recorded.and_then(|r| r.attributes.get("owner")?.as_str());
@@ -141,10 +167,11 @@ impl Typed for Group {
         if let Some(owner) =
             want.owner.as_ref().filter(|owner| before.is_some_and(|before| before != **owner))
         {
-            let invitation = invitation(&group.id, &want.name, owner, now());
-            store.create_invitation(&invitation).await.map_err(|error| failed(&error))?;
+            // The group then names this invitation, so that the previous one no longer counts.
+            let invitation = invitation(&group.id, group.roster_rev, owner, now());
+            store.offer(&invitation, None).await.map_err(|error| failed(&error))?;
         }
-        Ok(of(&want.table, want.name, &group.id, (want.rules, want.shards)))
+        Ok(of(&want.table, want.name, &group.id, (want.description, want.rules, want.shards)))
     }
 
     async fn remove(ctx: &Context, recorded: &Recorded) -> Result<(), AwsError> {
@@ -170,7 +197,7 @@ impl Typed for Group {
         if path == "table" { Effect::Replace } else { Effect::Update }
     }
     fn write_only() -> &'static [&'static str] {
-        &["renamed_from", "rewords", "narrows"]
+        &["renamed_from", "change"]
     }
 }
 
@@ -195,24 +222,28 @@ async fn create(store: &Store, want: &Attributes) -> Result<Found<Attributes>, S
     let group = NewGroup {
         id: id.clone(),
         name: want.name.as_str(),
+        description: want.description.as_ref(),
         rules: &want.rules,
         shards: want.shards,
         owner: None,
     };
-    let invitation = invitation(&id, &want.name, owner, time);
+    let invitation = invitation(&id, 1, owner, time);
     store.create_declared_group(&group, &want.name, &invitation, time).await?;
-    Ok(of(&want.table, want.name.clone(), &id, (want.rules.clone(), want.shards)))
+    let settings = (want.description.clone(), want.rules.clone(), want.shards);
+    Ok(of(&want.table, want.name.clone(), &id, settings))
 }
 
-fn invitation(group: &GroupId, name: &Name, owner: &Email, time: Timestamp) -> Invitation {
+/// The invitation of a group's first owner, offered at this revision of its roster.
+fn invitation(group: &GroupId, revision: u64, owner: &Email, time: Timestamp) -> Invitation {
     Invitation {
         id: ids::invitation(),
         group: group.clone(),
-        group_name: name.to_string(),
         role: Role::Owner,
         invitee: Invitee::Email(owner.clone()),
-        invited_by: None,
+        writer: Writer::Stack,
         created: time,
+        offered: time,
+        revision,
         expires: time.plus_millis(OWNER_DAYS * 86_400_000),
         status: InvitationStatus::Pending,
         answered_by: None,
@@ -231,16 +262,21 @@ async fn hand_over(ctx: &Context, job: &Job) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn of(table: &str, name: Name, id: &GroupId, (rules, shards): (RuleSet, u16)) -> Found<Attributes> {
+fn of(
+    table: &str,
+    name: Name,
+    id: &GroupId,
+    (description, rules, shards): (Option<Purpose>, RuleSet, u16),
+) -> Found<Attributes> {
     let attributes = Attributes {
         table: table.to_owned(),
         name,
         owner: None,
+        description,
         rules,
         shards,
         renamed_from: None,
-        rewords: None,
-        narrows: None,
+        change: None,
         after: Vec::new(),
     };
     Found { id: id.to_string(), attributes, outputs: outputs([("id", id.as_str())]) }
@@ -254,7 +290,7 @@ mod tests {
     fn a_group_that_was_written_down_can_be_removed_by_what_was_written() {
         let declared = DeclaredGroup {
             name: Name::parse("endocrinology").unwrap(),
-            description: None,
+            description: Some(Purpose::parse("For the clinic").unwrap()),
             owner: Email::parse("lead@example.org").unwrap(),
             rules: RuleSet::default(),
             shards: 4,
@@ -264,6 +300,7 @@ mod tests {
         };
         let wanted = resource(&declared, "t".into(), &["f".into()]);
         let read: Attributes = serde_json::from_value(wanted.attributes).unwrap();
+        assert_eq!(read.description, declared.description);
         let owner = read.owner.as_ref().map(Email::as_str);
         assert_eq!((read.name.as_str(), owner), ("endocrinology", Some("lead@example.org")));
         assert!(serde_json::from_value::<Attributes>(json!({"table": null})).is_err());

@@ -37,9 +37,24 @@ pub struct Impact {
     pub write_units: Estimate,
     /// How many providers were looked at, of how many.
     pub providers: (u64, u64),
+    /// How the providers take what the change shares beyond what they agreed to.
+    #[serde(default)]
+    pub consents: Consents,
     /// Whether somebody has more items than were looked at: then every number is a lower bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+}
+
+/// How a group's providers take new rules; all of them are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consents {
+    /// Providers who share no more than before until they agree.
+    pub asked: u64,
+    /// Providers who follow the rules.
+    pub follow: u64,
+    /// Providers who have agreed to rules that share as much already.
+    pub agreed: u64,
 }
 
 /// The rules on both sides of a change, and what is done about the copies.
@@ -106,7 +121,7 @@ impl Measure<'_> {
 }
 
 /// What was counted of some providers, for all of them. They must have been chosen by chance if they are not all.
-pub fn impact(counted: &[Counted], providers: u64, more: bool) -> Impact {
+pub fn impact(counted: &[Counted], providers: u64, more: bool, consents: Consents) -> Impact {
     let of = |pick: fn(&Counted) -> f64| estimate(&counted.iter().map(pick).collect::<Vec<_>>(), providers);
     let read = of(|counted| counted.bytes_read / READ_UNIT * COUNTED_FIRST);
     Impact {
@@ -116,6 +131,7 @@ pub fn impact(counted: &[Counted], providers: u64, more: bool) -> Impact {
         read_units: read,
         write_units: of(|counted| counted.write_units),
         providers: (counted.len() as u64, providers),
+        consents,
         more,
     }
 }
@@ -185,7 +201,7 @@ mod tests {
         for (mgdl, note) in [(100, 10), (150, 2_000), (190, 10), (250, 10)] {
             measure.count(&mut counted, &item(mgdl, note), &terms);
         }
-        impact(&[counted], 1, false)
+        impact(&[counted], 1, false, Consents::default())
     }
 
     fn exactly(count: u64) -> Estimate {

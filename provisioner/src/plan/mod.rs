@@ -30,7 +30,7 @@ use serde_json::Value;
 
 pub use diff::diff;
 pub use drift::{Drift, Drifted, Found, drift};
-pub use impact::{Counted, Estimate, Impact, Measure, impact};
+pub use impact::{Consents, Counted, Estimate, Impact, Measure, impact};
 pub use lint::lint;
 pub use make::plan;
 pub use order::PlanError;

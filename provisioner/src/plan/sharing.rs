@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::datatype::DataType;
 use domain::id::Name;
-use domain::rules::compare::{Example, Verdict};
+pub use domain::rules::compare::Known;
+use domain::rules::compare::{Example, Judged, Verdict};
 use domain::stack::{DeclaredGroup, RuleSet};
 use domain::time::Timestamp;
 use domain::value::fields_to_json;
@@ -13,12 +14,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Action, Impact, Node, Plan};
+use crate::kinds::group::JudgedChange;
 
 const GROUP: &str = "group";
-/// The attribute of a group that names the rules which its new ones only put in other words.
-const REWORDS: &str = "rewords";
-/// The attribute of a group that names the rules which its new ones only narrow.
-const NARROWS: &str = "narrows";
+/// The attribute of a group that says what is known of the change of its rules.
+const CHANGE: &str = "change";
 const DOCUMENT: &str = "stackdoc";
 /// Digits of a change's code: enough that nobody meets another change of the same code by chance.
 const DIGITS: usize = 10;
@@ -71,18 +71,6 @@ pub struct TypeSharing {
     pub vanishes: Option<Sample>,
 }
 
-/// How a verdict is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Known {
-    /// The solver has proved what the examples do not show by themselves.
-    Proved,
-    /// Every case that the conditions can tell apart was tried.
-    Enumerated,
-    /// It is not known.
-    NotDecided,
-}
-
 /// An item that is seen differently.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -123,6 +111,15 @@ impl Sharing {
         }
     }
 
+    /// The verdict with how it is known: proved only if it is proved for every data type.
+    pub fn judged(&self) -> Judged {
+        let proved = self.types.values().all(|one| one.known == Known::Proved);
+        match self.verdict() {
+            Verdict::Undecided => Judged::UNDECIDED,
+            verdict => Judged { verdict, known: if proved { Known::Proved } else { Known::Enumerated } },
+        }
+    }
+
     /// Whether somebody must have approved it: more is shared, or nobody knows.
     pub fn needs_approval(&self) -> bool {
         matches!(self.verdict(), Verdict::Widens | Verdict::Both | Verdict::Undecided)
@@ -154,17 +151,19 @@ impl Sharing {
 
 /// Notes at groups what is known of the change of their rules, and so what becomes of their copies.
 pub fn note_courses(plan: &mut Plan) {
-    let courses: BTreeMap<String, Course> =
-        plan.sharing.iter().map(|sharing| (sharing.group.to_string(), sharing.course())).collect();
+    let changes: BTreeMap<String, (Judged, bool)> = plan
+        .sharing
+        .iter()
+        .map(|sharing| (sharing.group.to_string(), (sharing.judged(), sharing.course() != Course::Leave)))
+        .collect();
     for node in plan.nodes.iter_mut().filter(|node| node.address.kind == GROUP) {
-        let before = node.prior.as_ref().and_then(|prior| prior.attributes.get("rules").cloned());
-        let note = match courses.get(&node.address.name) {
-            Some(Course::Leave) => REWORDS,
-            Some(Course::Sift) => NARROWS,
-            Some(Course::Compare) | None => continue,
-        };
-        if let (Some(before), Some(Value::Object(desired))) = (before, node.desired.as_mut()) {
-            desired.insert(note.to_owned(), before);
+        let rules = node.prior.as_ref().and_then(|prior| prior.attributes.get("rules"));
+        let from = rules.and_then(|rules| serde_json::from_value(rules.clone()).ok());
+        let known = from.zip(changes.get(&node.address.name));
+        if let (Some((from, (judged, moves))), Some(Value::Object(desired))) = (known, node.desired.as_mut())
+        {
+            let change = JudgedChange { from, judged: *judged, moves: *moves };
+            desired.insert(CHANGE.to_owned(), serde_json::to_value(change).unwrap_or_default());
         }
     }
 }

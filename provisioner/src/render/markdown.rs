@@ -114,8 +114,11 @@ fn sharing(text: &mut String, plan: &Plan) {
                 super::sharing::examples(one).iter().map(|note| sentence(note)).collect();
             notes.push(sentence(super::sharing::work(one)));
             // Told once: it is about the whole group.
-            notes
-                .extend(super::sharing::moves(sharing).filter(|_| position == 0).map(|note| sentence(&note)));
+            if position == 0 {
+                let about =
+                    super::sharing::moves(sharing).into_iter().chain(super::sharing::consents(sharing));
+                notes.extend(about.map(|note| sentence(&note)));
+            }
             if sharing.needs_approval() {
                 notes.push(sentence(&super::sharing::approval(sharing)));
             }

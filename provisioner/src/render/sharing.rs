@@ -9,7 +9,7 @@ use domain::rules::compare::Verdict;
 use super::board::grouped;
 use super::style::Style;
 use super::value::one;
-use crate::plan::{Estimate, Known, Plan, Sample, Sharing, TypeSharing};
+use crate::plan::{Consents, Estimate, Known, Plan, Sample, Sharing, TypeSharing};
 
 /// The longest value of an example that is shown whole.
 const LONGEST: usize = 40;
@@ -97,6 +97,22 @@ pub(super) fn moves(sharing: &Sharing) -> Option<String> {
     Some(format!("{what}; about {writes} write and {reads} read units{basis}"))
 }
 
+/// How the providers take what is newly shared, in a sentence; none if nothing is, or it was not counted.
+pub(super) fn consents(sharing: &Sharing) -> Option<String> {
+    let Consents { asked, follow, agreed } = sharing.impact?.consents;
+    if !sharing.needs_approval() || asked + follow + agreed == 0 {
+        return None;
+    }
+    let mut parts = vec![
+        format!("{} asked before they share more", grouped(asked)),
+        format!("{} follow the rules", grouped(follow)),
+    ];
+    if agreed > 0 {
+        parts.push(format!("{} agreed to as much before", grouped(agreed)));
+    }
+    Some(format!("providers: {}", parts.join(", ")))
+}
+
 fn number(estimate: Estimate) -> String {
     match estimate.margin {
         0 => grouped(estimate.count),
@@ -138,8 +154,8 @@ pub(super) fn section(plan: &Plan, style: Style) -> String {
             }
             let _ = writeln!(text, "      {}", style.dim(work(one)));
         }
-        if let Some(moves) = moves(sharing) {
-            let _ = writeln!(text, "      {}", style.dim(&moves));
+        for note in moves(sharing).into_iter().chain(consents(sharing)) {
+            let _ = writeln!(text, "      {}", style.dim(&note));
         }
         if sharing.needs_approval() {
             let _ = writeln!(text, "      {}", style.bold(&approval(sharing)));
@@ -181,6 +197,7 @@ pub(super) mod tests {
                     write_units: count(12_300, 400),
                     read_units: count(9_000, 250),
                     providers: (20, 1_000),
+                    consents: Consents { asked: 940, follow: 55, agreed: 5 },
                     ..Impact::default()
                 }),
                 _ => None,

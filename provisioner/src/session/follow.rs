@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn revise() -> JobKind {
-        JobKind::Revise { drive: DriveId::from_bits(3), epoch: 1, rules_from: 1, contracts: vec![] }
+        JobKind::Revise { drive: DriveId::from_bits(3), epoch: 1, rules_from: 1, consents: vec![] }
     }
 
     fn spread() -> JobKind {

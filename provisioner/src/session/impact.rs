@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use domain::datatype::DataType;
 use domain::id::Name;
 use domain::replication::ProviderMembership;
+use domain::rules::compare::only_takes_away;
 use domain::rules::compile;
+use domain::stack::RuleSet;
 use store::clock::now;
+use store::directory::GroupRow;
 use store::document::Document;
 use store::page::{Direction, Window};
 use store::{Store, StoreError};
@@ -15,7 +18,7 @@ use store::{Store, StoreError};
 use super::Session;
 use super::reconcile::data_plane;
 use crate::event::Event;
-use crate::plan::{Counted, Course, Impact, Measure, Plan, RuleChange, impact, rule_changes};
+use crate::plan::{Consents, Counted, Course, Impact, Measure, Plan, RuleChange, impact, rule_changes};
 
 /// Providers looked at for each group: all of them if there are no more, and so many by chance otherwise.
 const PROVIDERS: usize = 20;
@@ -91,6 +94,7 @@ async fn measure(
         }
     }
     let providers = all.len() as u64;
+    let consents = consents(store, &group, change, &all).await?;
     fastrand::shuffle(&mut all);
     let names = change.types();
     let types: Vec<&DataType> = document.data_types.values().filter(|t| names.contains(&t.name)).collect();
@@ -103,7 +107,37 @@ async fn measure(
         counted.push(one);
         more |= cut;
     }
-    Ok(Some(impact(&counted, providers, more)))
+    Ok(Some(impact(&counted, providers, more, consents)))
+}
+
+/// How the providers take the new rules. Those who asked to be asked are asked unless it is known that the new rules share
+/// nothing beyond what they agreed to; each agreed revision is compared once.
+async fn consents(
+    store: &Store,
+    group: &GroupRow,
+    change: &RuleChange,
+    providers: &[ProviderMembership],
+) -> Result<Consents, StoreError> {
+    let mut by_revision: BTreeMap<Option<u32>, u64> = BTreeMap::new();
+    for provider in providers {
+        *by_revision.entry(provider.terms.contract.agreement().revision()).or_default() += 1;
+    }
+    let mut counts = Consents::default();
+    for (revision, count) in by_revision {
+        let Some(revision) = revision else {
+            counts.follow += count;
+            continue;
+        };
+        let agreed = match store.rule_set(&group.id, revision).await {
+            Err(StoreError::Missing(_)) => RuleSet::default(),
+            agreed => agreed?.of_types(&change.types_after),
+        };
+        match only_takes_away(&change.types_after, &agreed, &change.after) {
+            true => counts.agreed += count,
+            false => counts.asked += count,
+        }
+    }
+    Ok(counts)
 }
 
 /// Counts one provider's items; and whether there are more than were looked at.

@@ -7,6 +7,7 @@ mod follow;
 mod impact;
 mod losses;
 mod outputs;
+mod owners;
 mod reconcile;
 mod saved;
 mod source;
@@ -241,6 +242,7 @@ impl Session {
         let (snapshot, observed) = self.look(desired).await?;
         let mut plan = plan(self.name(), desired, &observed, &snapshot.entries, self.world.as_ref())?;
         settle_renames(&mut plan, &snapshot.entries);
+        owners::note_owner_changes(self, &mut plan).await?;
         let gone = vanishing(&plan);
         let losses = losses::of_vanishing(self, &gone).await?;
         protect(&mut plan, &gone, &self.stack.removed, &losses);

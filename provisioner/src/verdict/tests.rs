@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::event::{Collected, Event, Events};
-use crate::plan::{Counted, Course, Measure, RuleChange, Sharing, impact};
+use crate::plan::{Consents, Counted, Course, Measure, RuleChange, Sharing, impact};
 
 const DAY: i64 = 86_400_000;
 
@@ -384,7 +384,7 @@ fn a_narrowing_never_schedules_a_copy() {
                 let (item, terms) = stored(some_item(&mut random));
                 measure.count(&mut counted, &item, &terms);
             }
-            let copied = impact(&[counted], 1, false).copied.count;
+            let copied = impact(&[counted], 1, false, Consents::default()).copied.count;
             assert_eq!(copied, 0, "{sharing:?}: {} -> {}", json!(before.rules), json!(after.rules));
             Ok(())
         },

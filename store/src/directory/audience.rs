@@ -64,7 +64,7 @@ impl Store {
         };
         let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
         let change = RosterChange::begin();
-        let actions = vec![self.roster_changes(group, 0, &change)?, update];
+        let actions = vec![self.roster_changes(group, &change)?, update];
         match self.change_roster(group, &change, actions).await {
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
             Err(StoreError::Refused(_)) => {

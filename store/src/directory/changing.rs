@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use domain::id::GroupId;
 use domain::time::Timestamp;
 
-use super::built;
+use super::governing::LAST_OWNER;
+use super::{GroupRow, built};
 use crate::attr::{self, Row};
 use crate::clock::now;
 use crate::error::{Result, StoreError, sdk};
@@ -23,6 +24,9 @@ use crate::{Store, ids, keys};
 
 /// The attribute of a group's row with the names of the changes of its roster that are under way.
 const CHANGING: &str = "changing";
+
+/// How often other changes of a roster may get in between.
+const ATTEMPTS: u64 = 20;
 
 /// After how long no change is under way any more, in milliseconds: functions end within 15 minutes.
 const LONGEST: i64 = 20 * 60_000;
@@ -69,23 +73,60 @@ impl Store {
     pub(super) fn roster_changes(
         &self,
         group: &GroupId,
-        owners: i32,
         change: &RosterChange,
     ) -> Result<TransactWriteItem> {
-        let (adds, condition) = match owners {
-            0 => ("ADD rosterRev :one, changing :change", "#state = :active"),
-            1.. => ("ADD rosterRev :one, changing :change, owners :more", "#state = :active"),
-            _ => ("ADD rosterRev :one, changing :change, owners :more", "#state = :active AND owners > :one"),
-        };
-        let mut update = change
+        let update = change
             .of_group(self, group)
-            .update_expression(adds)
-            .condition_expression(condition)
+            .update_expression("ADD rosterRev :one, changing :change")
+            .condition_expression("#state = :active")
             .expression_attribute_values(":one", attr::number(1));
-        if owners != 0 {
-            update = update.expression_attribute_values(":more", attr::number(owners));
-        }
         Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
+    }
+
+    /// Changes a group's roster at its next revision, which the actions may name. It is tried again if the roster has
+    /// changed since the group was read; then the actions are asked for again. Without one owner more than `owners`
+    /// takes away, it is refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if it is gone,
+    /// [`StoreError::Refused`] if one of the actions was, by its position behind the group's own.
+    pub(super) async fn at_next_revision(
+        &self,
+        group: &GroupRow,
+        owners: i32,
+        actions: impl Fn(u64) -> Result<Vec<TransactWriteItem>>,
+    ) -> Result<()> {
+        let mut before = group.roster_rev;
+        for attempt in 1..=ATTEMPTS {
+            let change = RosterChange::begin();
+            let condition = match owners {
+                0.. => "#state = :active AND rosterRev = :before",
+                _ => "#state = :active AND rosterRev = :before AND owners > :one",
+            };
+            let mut update = change
+                .of_group(self, &group.id)
+                .update_expression("ADD rosterRev :one, changing :change, owners :more")
+                .condition_expression(condition)
+                .expression_attribute_values(":one", attr::number(1))
+                .expression_attribute_values(":before", attr::number(before));
+            update = update.expression_attribute_values(":more", attr::number(owners));
+            let mut all = vec![TransactWriteItem::builder().update(update.build().map_err(built)?).build()];
+            all.extend(actions(before + 1)?);
+            match self.change_roster(&group.id, &change, all).await {
+                Err(error) if error.refused_only_at(0) => {}
+                other => return other,
+            }
+            let now = self.group(&group.id).await?;
+            if !now.active {
+                return Err(StoreError::Missing("group"));
+            }
+            if now.roster_rev == before {
+                return Err(StoreError::Conflict(LAST_OWNER));
+            }
+            before = now.roster_rev;
+            tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(..5 * attempt))).await;
+        }
+        Err(StoreError::Busy("the roster keeps changing".into()))
     }
 
     /// Commits a change of the roster: what it gives and takes counts for every list that begins after this has returned.

@@ -1,12 +1,14 @@
-//! What providers allow: the contracts of their memberships.
+//! What providers consent to: the contracts of their memberships, and the rules that they agreed to.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{DriveId, GroupId};
 use domain::replication::ProviderMembership;
-use domain::rules::{CompiledContract, Contract, Terms};
+use domain::rules::{AgreedRules, Agreement, CompiledContract, CompiledRules, Contract, Terms};
 use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::changing::RosterChange;
 use super::jobs::{Job, JobKind};
@@ -15,28 +17,82 @@ use crate::Store;
 use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::error::{Result, StoreError};
-use crate::ids;
+use crate::keys::Key;
+use crate::rows::KEYS;
+use crate::sharing::ContractKey;
+use crate::{ids, keys};
 
 /// The attribute with a contract's text; left out for the one that allows everything.
 const CONTRACT: &str = "contract";
 /// The attribute with a contract's revision; left out for the first one.
 const REVISION: &str = "contractRev";
+/// The attribute that says whether the rules are followed, or which revision of them was agreed to.
+pub(super) const AGREEMENT: &str = "agreement";
+
+/// What a provider consents to: a contract, and the rules it applies to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// The contract.
+    pub contract: Contract,
+    /// The rules.
+    pub agreement: Agreement,
+}
+
+impl Consent {
+    /// The consent that these terms record.
+    pub fn of(terms: &Terms) -> Self {
+        Self { contract: terms.contract.written().clone(), agreement: terms.contract.agreement() }
+    }
+}
+
+/// The terms of somebody who joins.
+#[derive(Debug, Clone)]
+pub struct JoiningTerms {
+    /// What they allow.
+    pub contract: Arc<CompiledContract>,
+    /// Whether later widenings of the rules apply without being agreed to.
+    pub follows: bool,
+    /// The revision of the rules that they have seen; the current one if `None`.
+    pub seen: Option<u32>,
+}
+
+impl JoiningTerms {
+    /// The agreement that joining under rules of this revision records.
+    pub(super) fn agreement(&self, revision: u32) -> Agreement {
+        if self.follows { Agreement::Follow } else { Agreement::Ask(revision) }
+    }
+}
+
+/// An agreement as it is stored.
+pub(super) fn agreement_text(agreement: Agreement) -> String {
+    agreement.revision().map_or_else(|| "follow".to_owned(), |revision| revision.to_string())
+}
+
+/// The agreement of a provider's row.
+pub(super) fn agreement_of(row: &Row) -> std::result::Result<Agreement, String> {
+    match attr::get_text(row, AGREEMENT) {
+        Err(_) if !row.contains_key(AGREEMENT) => Ok(Agreement::NONE),
+        Err(what) => Err(what),
+        Ok("follow") => Ok(Agreement::Follow),
+        Ok(text) => text.parse().map(Agreement::Ask).map_err(|_| format!("`{AGREEMENT}` is not a revision")),
+    }
+}
 
 /// How long a writer may still act upon terms that it has read, in milliseconds: longer than any function may run.
 const LATE: i64 = 3_600_000;
 
-/// Contracts that copies of a membership may still be of, or come to be of, by the jobs that had to do with them.
+/// Consents that copies of a membership may still be of, or come to be of, by the jobs that had to do with them.
 ///
 /// Those of jobs that are finished count for a while: a writer that has read the membership before its contract was
 /// changed, and the group after its rules were changed again, acts upon a pair of terms that never counted together,
 /// and whose order is greater than that of the copy which the finished job wrote.
-fn former_contracts(jobs: &[Job], drive: &DriveId, epoch: u64, now: Timestamp) -> Vec<Contract> {
-    let mut found: Vec<Contract> = Vec::new();
+fn former_consents(jobs: &[Job], drive: &DriveId, epoch: u64, now: Timestamp) -> Vec<Consent> {
+    let mut found: Vec<Consent> = Vec::new();
     for job in jobs {
-        let JobKind::Revise { drive: of, epoch: within, contracts, .. } = &job.kind else { continue };
+        let JobKind::Revise { drive: of, epoch: within, consents, .. } = &job.kind else { continue };
         let counts = job.is_open() || job.moved.is_none_or(|moved| moved > now.plus_millis(-LATE));
         if of == drive && *within == epoch && counts {
-            let new: Vec<Contract> = contracts.iter().filter(|c| !found.contains(c)).cloned().collect();
+            let new: Vec<Consent> = consents.iter().filter(|c| !found.contains(c)).cloned().collect();
             found.extend(new);
         }
     }
@@ -51,10 +107,16 @@ pub(super) struct WrittenMembership {
     pub(super) epoch: u64,
     pub(super) joined: Timestamp,
     contract: Contract,
+    pub(super) agreement: Agreement,
     pub(super) revision: u32,
 }
 
 impl WrittenMembership {
+    /// What tells its contract from every other.
+    fn key(&self) -> ContractKey {
+        (self.group.clone(), self.drive.clone(), self.epoch, self.revision)
+    }
+
     /// Reads a provider's row, of the roster or of the drive.
     pub(super) fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
@@ -65,6 +127,7 @@ impl WrittenMembership {
                 epoch: attr::get_number(row, "epoch")?,
                 joined: attr::get_time(row, "joined")?,
                 contract: contract.map_err(|e| e.to_string())?.unwrap_or_default(),
+                agreement: agreement_of(row)?,
                 revision: attr::get_number_opt(row, REVISION)?.unwrap_or_default(),
             })
         };
@@ -72,34 +135,188 @@ impl WrittenMembership {
     }
 }
 
-/// A contract's attributes in its membership's rows.
-pub(super) fn attributes(contract: &CompiledContract) -> Vec<(String, AttributeValue)> {
+/// The attributes of a contract and an agreement in their membership's rows.
+pub(super) fn attributes(contract: &CompiledContract, agreement: Agreement) -> Vec<(String, AttributeValue)> {
     let text = serde_json::to_string(contract.written()).unwrap_or_default();
     let first = contract.revision == 0 && *contract.written() == Contract::default();
     let all =
         [(CONTRACT.to_owned(), attr::text(text)), (REVISION.to_owned(), attr::number(contract.revision))];
-    all.into_iter().filter(|_| !first).collect()
+    let agreement = (AGREEMENT.to_owned(), attr::text(agreement_text(agreement)));
+    all.into_iter().filter(|_| !first).chain([agreement]).collect()
+}
+
+/// Memberships that were read, and the agreed rules that they still need.
+pub(crate) struct ReadMemberships {
+    written: Vec<(WrittenMembership, Remembered)>,
+    /// The rows of agreed rules that this process does not remember.
+    pub(crate) wanted: Vec<Key>,
+}
+
+/// What this process remembers of a membership.
+enum Remembered {
+    /// All of its terms.
+    Contract(Arc<CompiledContract>),
+    /// The rules that it agreed to.
+    Rules(u32, Arc<CompiledRules>),
+    /// Nothing: the rules that it agreed to must be read.
+    Nothing(u32),
+    /// Nothing, and there are no such rules.
+    Follows,
+}
+
+impl ReadMemberships {
+    /// The groups of the memberships, in their order.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupId> {
+        self.written.iter().map(|(membership, _)| &membership.group)
+    }
 }
 
 impl Store {
-    /// The membership that a provider's row tells of, with its contract compiled.
-    pub(crate) fn membership_of(&self, row: &Row, document: &Document) -> Result<ProviderMembership> {
-        let WrittenMembership { group, drive, epoch, joined, contract, revision } =
-            WrittenMembership::read(row)?;
-        let key = (group.clone(), drive.clone(), epoch, revision);
-        let contract = self.contracts.get(&key).unwrap_or_else(|| {
-            let compiled = match revision == 0 && contract == Contract::default() {
-                true => CompiledContract::open(),
-                false => Arc::new(CompiledContract::accepted(&document.data_types, contract, revision)),
+    /// Reads providers' rows. The rows of [`ReadMemberships::wanted`] are for the caller to read with whatever comes next,
+    /// and to give to [`Store::compile_memberships`].
+    pub(crate) fn read_memberships<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a Row>,
+    ) -> Result<ReadMemberships> {
+        let (mut written, mut wanted) = (Vec::new(), BTreeSet::new());
+        for row in rows {
+            let membership = WrittenMembership::read(row)?;
+            let remembered = match (self.contracts.get(&membership.key()), membership.agreement) {
+                (Some(contract), _) => Remembered::Contract(contract),
+                (None, Agreement::Follow) => Remembered::Follows,
+                // No group has a revision 0.
+                (None, Agreement::Ask(0)) => Remembered::Rules(0, Arc::default()),
+                (None, Agreement::Ask(revision)) => {
+                    match self.remembered_rules(&membership.group, revision) {
+                        Some(rules) => Remembered::Rules(revision, rules),
+                        None => {
+                            wanted.insert(keys::rules(&membership.group, revision));
+                            Remembered::Nothing(revision)
+                        }
+                    }
+                }
             };
-            self.contracts.put(key, compiled.clone());
-            compiled
-        });
-        Ok(ProviderMembership { group, drive, epoch, terms: Terms { joined, contract } })
+            written.push((membership, remembered));
+        }
+        Ok(ReadMemberships { written, wanted: wanted.into_iter().collect() })
     }
 
-    /// Replaces a provider's contract by one of the next revision: what it takes away is gone for readers when this
-    /// returns; the job brings the copies after it.
+    /// The memberships with their contracts and agreed rules compiled. An agreed revision that was wanted and is not
+    /// among `rows`, or that does not compile with the current data types, shares nothing.
+    pub(crate) fn compile_memberships(
+        &self,
+        read: ReadMemberships,
+        rows: &HashMap<Key, Row>,
+        document: &Document,
+    ) -> Vec<ProviderMembership> {
+        let mut compiled: HashMap<Key, Arc<CompiledRules>> = HashMap::new();
+        let mut all = Vec::with_capacity(read.written.len());
+        for (membership, remembered) in read.written {
+            let key = membership.key();
+            let WrittenMembership { group, drive, epoch, joined, contract, revision, .. } = membership;
+            let agreed = match remembered {
+                Remembered::Contract(contract) => {
+                    all.push(ProviderMembership { group, drive, epoch, terms: Terms { joined, contract } });
+                    continue;
+                }
+                Remembered::Follows => None,
+                Remembered::Rules(revision, rules) => Some(AgreedRules { revision, rules }),
+                Remembered::Nothing(revision) => {
+                    let of_rules = keys::rules(&group, revision);
+                    let row = rows.get(&of_rules);
+                    let rules = compiled
+                        .entry(of_rules)
+                        .or_insert_with(|| self.agreed_rules(&group, revision, row, document));
+                    Some(AgreedRules { revision, rules: rules.clone() })
+                }
+            };
+            let contract = match revision == 0 && contract == Contract::default() && agreed.is_none() {
+                true => CompiledContract::open(),
+                false => {
+                    let contract = CompiledContract::accepted(&document.data_types, contract, revision);
+                    Arc::new(contract.with_agreed(agreed))
+                }
+            };
+            self.contracts.put(key, contract.clone());
+            all.push(ProviderMembership { group, drive, epoch, terms: Terms { joined, contract } });
+        }
+        all
+    }
+
+    /// The memberships of providers' rows, with their contracts and agreed rules compiled. One request if agreed rules
+    /// are not remembered, for all of them; `also` is a revision of a group's rules that will be asked for next.
+    pub(crate) async fn memberships_of<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a Row>,
+        also: Option<(&GroupId, u32)>,
+        document: &Document,
+    ) -> Result<Vec<ProviderMembership>> {
+        let read = self.read_memberships(rows)?;
+        let mut found = HashMap::new();
+        if !read.wanted.is_empty() {
+            let also = also.filter(|(group, revision)| !self.remembers_rules(group, *revision));
+            let mut wanted = read.wanted.clone();
+            wanted.extend(also.map(|(group, revision)| keys::rules(group, revision)));
+            found = self.rules_rows(&wanted).await?;
+            if let Some((group, revision)) = also
+                && let Some(row) = found.get(&keys::rules(group, revision))
+            {
+                self.remember_rules(row, group, revision, document);
+            }
+        }
+        Ok(self.compile_memberships(read, &found, document))
+    }
+
+    /// Rows of rules. Not as a batch: the functions that read them may do without the permission for one.
+    pub(crate) async fn rules_rows(&self, wanted: &[Key]) -> Result<HashMap<Key, Row>> {
+        let mut found = HashMap::new();
+        for keys in wanted.chunks(KEYS) {
+            match self.rows_at_once(&self.tables.directory, keys).await? {
+                Some(rows) => found.extend(rows),
+                // One of them is being put in other words.
+                None => {
+                    for key in keys {
+                        found.extend(self.directory_row(key).await?.map(|row| (key.clone(), row)));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The membership of one provider's row.
+    pub(crate) async fn membership_of(&self, row: &Row, document: &Document) -> Result<ProviderMembership> {
+        let mut one = self.memberships_of([row], None, document).await?;
+        one.pop().ok_or_else(|| unreadable("a membership cannot be read"))
+    }
+
+    /// The terms that a consent of a membership came to.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn terms_of(
+        &self,
+        group: &GroupId,
+        joined: Timestamp,
+        consent: Consent,
+        document: &Document,
+    ) -> Result<Terms> {
+        let contract = CompiledContract::accepted(&document.data_types, consent.contract, 0);
+        let agreed = match consent.agreement.revision() {
+            None => None,
+            Some(revision) => {
+                let rules = match self.rules(group, revision, document).await {
+                    Err(StoreError::Corrupt { .. } | StoreError::Missing(_)) => Arc::default(),
+                    rules => rules?,
+                };
+                Some(AgreedRules { revision, rules })
+            }
+        };
+        Ok(Terms { joined, contract: contract.with_agreed(agreed).into() })
+    }
+
+    /// Replaces a provider's contract and agreement by those of the next revision: what they take away is gone for readers
+    /// when this returns; the job brings the copies after it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the contract or the membership changed in the meantime, [`StoreError::Missing`] if
@@ -113,7 +330,7 @@ impl Store {
     ) -> Result<Job> {
         let job = self.revision_job(group, membership, now).await?;
         let change = RosterChange::begin();
-        let mut actions = vec![self.roster_changes(&group.id, 0, &change)?];
+        let mut actions = vec![self.roster_changes(&group.id, &change)?];
         actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
         match self.change_roster(&group.id, &change, actions).await {
@@ -134,10 +351,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Job> {
         let jobs = self.jobs(&group.id).await?;
-        let mut contracts = former_contracts(&jobs, &membership.drive, membership.epoch, now);
-        let before = membership.terms.contract.written();
-        if !contracts.contains(before) {
-            contracts.push(before.clone());
+        let mut consents = former_consents(&jobs, &membership.drive, membership.epoch, now);
+        let before = Consent::of(&membership.terms);
+        if !consents.contains(&before) {
+            consents.push(before);
         }
         // What an unfinished change has left behind is this one's to bring along.
         let open = jobs.iter().filter(|job| job.is_open());
@@ -151,24 +368,27 @@ impl Store {
             drive: membership.drive.clone(),
             epoch: membership.epoch,
             rules_from: from,
-            contracts,
+            consents,
         };
         Ok(Job::new(ids::job(), group.id.clone(), kind, now))
     }
 
-    /// The terms of former contracts of a membership that a writer may still act upon.
-    pub fn late_terms(
+    /// The terms of former consents of a membership that a writer may still act upon.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn late_terms(
         &self,
         jobs: &[Job],
         membership: &ProviderMembership,
         document: &Document,
         now: Timestamp,
-    ) -> Vec<Terms> {
-        let former = former_contracts(jobs, &membership.drive, membership.epoch, now);
-        let joined = membership.terms.joined;
-        let compiled =
-            former.into_iter().map(|c| CompiledContract::accepted(&document.data_types, c, 0).into());
-        compiled.map(|contract| Terms { joined, contract }).collect()
+    ) -> Result<Vec<Terms>> {
+        let mut late = Vec::new();
+        for consent in former_consents(jobs, &membership.drive, membership.epoch, now) {
+            late.push(self.terms_of(&membership.group, membership.terms.joined, consent, document).await?);
+        }
+        Ok(late)
     }
 
     /// The job that brings a provider's copies after a change of the rules. Its identifier follows from the change, so
@@ -184,8 +404,8 @@ impl Store {
         rules_from: u32,
         now: Timestamp,
     ) -> Result<Job> {
-        let contracts = former_contracts(&self.jobs(&spread.group).await?, drive, epoch, now);
-        let kind = JobKind::Revise { drive: drive.clone(), epoch, rules_from, contracts };
+        let consents = former_consents(&self.jobs(&spread.group).await?, drive, epoch, now);
+        let kind = JobKind::Revise { drive: drive.clone(), epoch, rules_from, consents };
         let id = ids::job_of(&spread.id, drive, epoch);
         let job = Job::new(id, spread.group.clone(), kind, spread.created);
         self.create_job(&job).await?;

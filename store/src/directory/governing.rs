@@ -1,4 +1,4 @@
-//! What owners do to a group: its name, its members' roles, who owns it.
+//! What owners do to a group: its members' roles, who owns it.
 //!
 //! Guarantee: whoever does it is an owner *when it takes effect*, not only when it was asked for: the transaction checks
 //! it. And a group never loses its last owner: the count is part of the condition, so of two owners who remove each
@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem, Update};
 use domain::id::{GroupId, UserId};
 use domain::time::Timestamp;
 
-use super::built;
-use super::changing::RosterChange;
 use super::invitations::Role;
+use super::leaving::Gains;
 use super::members::{ROLES, UserMembership};
+use super::{GroupRow, built};
 use crate::Store;
 use crate::attr;
 use crate::error::{Result, StoreError};
@@ -26,32 +26,6 @@ pub(super) const NO_OWNER: &str = "only owners of the group may do this";
 const CHANGED: StoreError = StoreError::Missing("membership");
 
 impl Store {
-    /// Gives a group that people made another name.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if stack.yaml declares the group, [`StoreError::Forbidden`] if `by` does not own it,
-    /// [`StoreError::Missing`] if it is gone.
-    pub async fn rename_group(&self, group: &GroupId, name: &str, by: &UserId) -> Result<()> {
-        let update = Update::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .update_expression("SET #name = :name")
-            .condition_expression("#state = :active AND attribute_not_exists(declared)")
-            .expression_attribute_names("#name", "name")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":name", attr::text(name))
-            .expression_attribute_values(":active", attr::text("active"));
-        let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
-        match self.transact(vec![update, self.still_owns(group, by)?]).await {
-            Err(error) if error.refused_at(0) => match self.group(group).await?.declared {
-                Some(_) => Err(StoreError::Conflict("the group's name is what stack.yaml declares")),
-                None => Err(StoreError::Missing("group")),
-            },
-            Err(error) if error.refused_at(1) => Err(StoreError::Forbidden(NO_OWNER)),
-            other => other,
-        }
-    }
-
     /// Gives a member who reads or owns other roles of these two.
     ///
     /// # Errors
@@ -59,24 +33,30 @@ impl Store {
     /// it, [`StoreError::Missing`] if the membership is another one by now or the group is gone.
     pub async fn change_roles(
         &self,
-        group: &GroupId,
+        group: &GroupRow,
         member: &UserMembership,
         roles: &[Role],
         by: &UserId,
         now: Timestamp,
     ) -> Result<()> {
         let owners = i32::from(roles.contains(&Role::Owner)) - i32::from(member.owns());
-        let change = RosterChange::begin();
-        let mut actions = vec![self.roster_changes(group, owners, &change)?];
         let begins = roles.contains(&Role::Consumer) && !member.roles.contains(&Role::Consumer);
-        actions.extend(self.roles_become(group, member, roles, begins.then_some(now))?);
-        // Whoever changes their own roles is guarded by those.
-        if *by != member.user {
-            actions.push(self.still_owns(group, by)?);
-        }
-        match self.change_roster(group, &change, actions).await {
-            Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
-            Err(error) if error.refused_at(3) => Err(StoreError::Forbidden(NO_OWNER)),
+        let loses = member.roles.iter().any(|role| !roles.contains(role));
+        let people = if loses { self.partitions_of(&member.user).await? } else { Vec::new() };
+        let actions = |revision| {
+            let gains = Gains { reads: begins.then_some(now), owns: (owners > 0).then_some(revision) };
+            let mut actions = self.roles_become(&group.id, member, roles, gains)?;
+            // Whoever changes their own roles is guarded by those.
+            if *by != member.user {
+                actions.push(self.still_owns(&group.id, by)?);
+            }
+            for partition in &people {
+                actions.push(self.role_lost(&group.id, partition, revision, now)?);
+            }
+            Ok(actions)
+        };
+        match self.at_next_revision(group, owners, actions).await {
+            Err(error) if *by != member.user && error.refused_at(3) => Err(StoreError::Forbidden(NO_OWNER)),
             Err(StoreError::Refused(_)) => Err(CHANGED),
             other => other,
         }
@@ -88,21 +68,27 @@ impl Store {
     /// [`StoreError::Missing`] if one of the memberships is another one by now or the group is gone.
     pub async fn transfer_group(
         &self,
-        group: &GroupId,
+        group: &GroupRow,
         from: &UserMembership,
         to: &UserMembership,
+        now: Timestamp,
     ) -> Result<()> {
-        let mut gains = to.roles.clone();
+        let mut roles = to.roles.clone();
         if !to.owns() {
-            gains.insert(0, Role::Owner);
+            roles.insert(0, Role::Owner);
         }
         let keeps: Vec<Role> = from.roles.iter().copied().filter(|role| *role != Role::Owner).collect();
-        let change = RosterChange::begin();
-        let mut actions = vec![self.roster_changes(group, -i32::from(to.owns()), &change)?];
-        actions.extend(self.roles_become(group, from, &keeps, None)?);
-        actions.extend(self.roles_become(group, to, &gains, None)?);
-        match self.change_roster(group, &change, actions).await {
-            Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
+        let people = self.partitions_of(&from.user).await?;
+        let actions = |revision| {
+            let mut actions = self.roles_become(&group.id, from, &keeps, Gains::default())?;
+            let gains = Gains { reads: None, owns: (!to.owns()).then_some(revision) };
+            actions.extend(self.roles_become(&group.id, to, &roles, gains)?);
+            for partition in &people {
+                actions.push(self.role_lost(&group.id, partition, revision, now)?);
+            }
+            Ok(actions)
+        };
+        match self.at_next_revision(group, -i32::from(to.owns()), actions).await {
             Err(StoreError::Refused(_)) => Err(CHANGED),
             other => other,
         }
@@ -112,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn owned_alone(&self, user: &UserId) -> Result<Vec<super::GroupRow>> {
+    pub async fn owned_alone(&self, user: &UserId) -> Result<Vec<GroupRow>> {
         let rows = self.directory_rows(&keys::user_partition(user), "MEMBER#").await?;
         let mut alone = Vec::new();
         for row in &rows {
@@ -129,30 +115,21 @@ impl Store {
     }
 
     /// Both rows of a user's membership with other roles, or gone if there are none; refused if it has changed.
-    fn roles_become(
+    pub(super) fn roles_become(
         &self,
         group: &GroupId,
         member: &UserMembership,
         roles: &[Role],
-        reads: Option<Timestamp>,
+        gains: Gains,
     ) -> Result<Vec<TransactWriteItem>> {
         let before = attr::text(super::members::roles_text(&member.roles));
         let keys = [keys::roster_user(group, &member.user), keys::user_member(&member.user, group)];
         keys.iter()
             .map(|key| match roles.is_empty() {
                 true => self.delete_if(key, ROLES, before.clone()),
-                false => self.keep_roles(key, before.clone(), roles, reads),
+                false => self.keep_roles(key, before.clone(), roles, gains),
             })
             .collect()
-    }
-
-    /// Why [`Store::roster_changes`] was refused.
-    pub(super) async fn why_not(&self, group: &GroupId) -> StoreError {
-        match self.group(group).await {
-            Ok(group) if group.active => StoreError::Conflict(LAST_OWNER),
-            Ok(_) => StoreError::Missing("group"),
-            Err(error) => error,
-        }
     }
 
     /// Refused if this user does not own the group any more.

@@ -1,8 +1,10 @@
 //! Groups and their rules.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
-use domain::id::{GroupId, Name, UserId};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use domain::id::{GroupId, InvitationId, Name, UserId};
+use domain::purpose::Purpose;
 use domain::replication::Spread;
+use domain::rules::compare::Judged;
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 
@@ -10,11 +12,13 @@ use super::changing::RosterChange;
 use super::invitations::Invitation;
 use super::jobs::{Job, JobKind, JobStatus};
 use super::members::owner_rows;
+use super::offers::{MOST_OPEN, OFFER_LIMIT, OFFERS, STACK_OFFER};
+use super::rules_history::rules_row;
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError, sdk};
-use crate::layout::{Layout, spread_text};
+use crate::layout::Layout;
 use crate::once::{Keyed, Stamp};
 use crate::{ids, keys};
 
@@ -25,6 +29,8 @@ pub struct GroupRow {
     pub id: GroupId,
     /// Its name, for people.
     pub name: String,
+    /// Its purpose, which members and invitees see.
+    pub description: Option<Purpose>,
     /// Its name in stack.yaml, if it is declared there.
     pub declared: Option<Name>,
     /// Whether it exists; a deleted group keeps this row as its own tombstone.
@@ -41,17 +47,12 @@ pub struct GroupRow {
     pub layout: Layout,
     /// How many owners it has.
     pub owners: u32,
+    /// The invitation of its first owner that the stack offers now, if it is declared there.
+    pub stack_offer: Option<InvitationId>,
+    /// How many invitations were ever offered, resent ones included.
+    pub(super) offers: u64,
     /// When it was made.
     pub created: Timestamp,
-}
-
-/// What is known of a change of a group's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// It may let readers see what they did not see before.
-    Any,
-    /// It only takes away.
-    Narrower,
 }
 
 /// A group to be made.
@@ -61,6 +62,8 @@ pub struct NewGroup<'a> {
     pub id: GroupId,
     /// Its name, for people.
     pub name: &'a str,
+    /// Its purpose.
+    pub description: Option<&'a Purpose>,
     /// What it receives.
     pub rules: &'a RuleSet,
     /// Over how many partitions its copies are spread.
@@ -73,9 +76,11 @@ impl GroupRow {
     pub(crate) fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
             let declared = attr::get_text(row, "declared").ok().map(Name::parse).transpose();
+            let description = attr::get_text(row, "description").ok().map(Purpose::parse).transpose();
             Ok(Self {
                 id: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
                 name: attr::get_text(row, "name")?.to_owned(),
+                description: description.map_err(|e| e.to_string())?,
                 declared: declared.map_err(|e| e.to_string())?,
                 active: attr::get_text(row, "state")? == "active",
                 roster_rev: attr::get_number(row, "rosterRev")?,
@@ -84,6 +89,12 @@ impl GroupRow {
                 rules_since: attr::get_time(row, "rulesSince")?,
                 layout: Layout::parse(attr::get_text(row, LAYOUT)?).ok_or("`layout` is no layout")?,
                 owners: attr::get_number(row, "owners")?,
+                stack_offer: attr::get_text(row, STACK_OFFER)
+                    .ok()
+                    .map(InvitationId::parse)
+                    .transpose()
+                    .map_err(|e| e.to_string())?,
+                offers: attr::get_number(row, OFFERS)?,
                 created: attr::get_time(row, "created")?,
             })
         };
@@ -95,10 +106,11 @@ impl GroupRow {
 const LAYOUT: &str = "layout";
 /// The attribute of a mark that is another one after every change.
 pub(crate) const MARK: &str = "mark";
-/// The attribute of a revision of the rules that says how copies were spread by it.
-pub(crate) const SPREAD: &str = "spread";
 
-fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> Row {
+/// The first revision of a group's roster.
+pub(super) const FIRST_REVISION: u64 = 1;
+
+fn group_row(group: &NewGroup<'_>, declared: Option<(&Name, &Invitation)>, now: Timestamp) -> Row {
     let owners = u32::from(group.owner.is_some());
     let mut row = attr::row(
         &keys::group(&group.id),
@@ -106,39 +118,28 @@ fn group_row(group: &NewGroup<'_>, declared: Option<&Name>, now: Timestamp) -> R
             ("group", attr::text(group.id.as_str())),
             ("name", attr::text(group.name)),
             ("state", attr::text("active")),
-            ("rosterRev", attr::number(1)),
+            ("rosterRev", attr::number(FIRST_REVISION)),
             ("ruleRev", attr::number(1)),
             ("owners", attr::number(owners)),
+            (OFFERS, attr::number(0)),
+            (OFFER_LIMIT, attr::number(MOST_OPEN)),
             (LAYOUT, attr::text(first_layout(group).text())),
             ("rulesSince", attr::text(now.to_string())),
             ("created", attr::text(now.to_string())),
         ],
     );
-    if let Some(name) = declared {
+    if let Some((name, invitation)) = declared {
         row.insert("declared".into(), attr::text(name.as_str()));
+        row.insert(STACK_OFFER.into(), attr::text(invitation.id.as_str()));
+    }
+    if let Some(purpose) = group.description {
+        row.insert("description".into(), attr::text(purpose.as_str()));
     }
     row
 }
 
 fn first_layout(group: &NewGroup<'_>) -> Layout {
     Layout::of(Spread { revision: 1, shards: group.shards.max(1) })
-}
-
-fn rules_row(
-    group: &GroupId,
-    revision: u32,
-    (rules, spread): (&RuleSet, Spread),
-    now: Timestamp,
-) -> Result<Row> {
-    let text = serde_json::to_string(rules).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(attr::row(
-        &keys::rules(group, revision),
-        [
-            ("rules", attr::text(text)),
-            (SPREAD, attr::text(spread_text(spread))),
-            ("created", attr::text(now.to_string())),
-        ],
-    ))
 }
 
 impl Store {
@@ -155,7 +156,7 @@ impl Store {
     ) -> Result<Option<Stamp>> {
         let mut actions = vec![
             self.put_new(group_row(group, None, now))?,
-            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), None, now)?)?,
         ];
         if let Some(owner) = group.owner {
             for row in owner_rows(&group.id, owner, now) {
@@ -186,8 +187,8 @@ impl Store {
         let name_row = attr::row(&keys::declared_group(declared), [("group", attr::text(group.id.as_str()))]);
         let mut actions = vec![
             self.put_new(name_row)?,
-            self.put_new(group_row(group, Some(declared), now))?,
-            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), now)?)?,
+            self.put_new(group_row(group, Some((declared, invitation)), now))?,
+            self.put_new(rules_row(&group.id, 1, (group.rules, first_layout(group).current()), None, now)?)?,
         ];
         for row in invitation.rows() {
             actions.push(self.put_new(row)?);
@@ -227,14 +228,14 @@ impl Store {
     }
 
     /// Replaces a group's rules and its number of shards: the next revision, which counts as soon as this returns,
-    /// with the job that brings the copies after it. `extent` is what is known of the change.
+    /// with the job that brings the copies after it. `judged` is what is known of the change; it is stored with the revision.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
     pub async fn change_rules(
         &self,
         group: &GroupRow,
-        (rules, extent): (&RuleSet, Extent),
+        (rules, judged): (&RuleSet, Judged),
         shards: u16,
         now: Timestamp,
     ) -> Result<Job> {
@@ -257,14 +258,14 @@ impl Store {
         let (rules_from, revision) = (self.settled_revision(group).await?, next);
         // Every copy is of the rules before and lies where it belongs: then those that are there are all that matter.
         let settled = rules_from == group.rule_revision && layout.given_up().is_none();
-        let kind = match extent {
-            Extent::Narrower if settled => JobKind::Sift { rules_from, revision },
+        let kind = match judged.adds_nothing() {
+            true if settled => JobKind::Sift { rules_from, revision },
             _ => JobKind::Spread { rules_from, revision },
         };
         let job = Job::new(ids::job(), group.id.clone(), kind, now);
         let actions = vec![
             update,
-            self.put_new(rules_row(&group.id, next, (rules, layout.current()), now)?)?,
+            self.put_new(rules_row(&group.id, next, (rules, layout.current()), Some(judged), now)?)?,
             self.put_new(job.row())?,
             self.mark(&group.id)?,
         ];
@@ -278,7 +279,8 @@ impl Store {
     }
 
     /// Puts a group's rules in other words: they must select and show exactly what they did, and look at the same fields
-    /// to tell. Then copies of this revision are as they should be, whoever reads or writes them by either text.
+    /// to tell. Then copies of this revision are as they should be, whoever reads or writes them by either text. The revision
+    /// keeps its number, its time and its verdict.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed them in the meantime.
@@ -292,12 +294,19 @@ impl Store {
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":before", attr::number(group.rule_revision))
             .expression_attribute_values(":active", attr::text("active"));
-        let row = rules_row(&group.id, group.rule_revision, (rules, group.layout.current()), now)?;
-        let put = Put::builder().table_name(&self.tables.directory).set_item(Some(row));
-        let put = put.condition_expression("attribute_exists(pk)");
+        let text =
+            serde_json::to_string(rules).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let reworded = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::rules(&group.id, group.rule_revision))))
+            .update_expression("SET #rules = :rules, reworded = :now")
+            .expression_attribute_names("#rules", "rules")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":rules", attr::text(text))
+            .expression_attribute_values(":now", attr::text(now.to_string()));
         let actions = vec![
             TransactWriteItem::builder().update(unchanged.build().map_err(built)?).build(),
-            TransactWriteItem::builder().put(put.build().map_err(built)?).build(),
+            TransactWriteItem::builder().update(reworded.build().map_err(built)?).build(),
         ];
         match self.transact(actions).await {
             Err(error) if error.refused_at(0) || error.refused_at(1) => {

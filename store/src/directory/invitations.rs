@@ -1,17 +1,16 @@
 //! Invitations: a role in a group, offered to a user or to an e-mail address.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use domain::address::Address;
 use domain::id::{GroupId, InvitationId, UserId};
 use domain::time::Timestamp;
 
-use super::users::User;
+use super::users::{Caller, User};
 use super::{built, unreadable};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
 use crate::keys::{self, EXPIRES};
-use crate::once::{Keyed, Stamp};
 
 /// A role in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +65,7 @@ pub enum InvitationStatus {
     Accepted,
     /// Declined.
     Declined,
-    /// Taken back by an owner.
+    /// Revoked by an owner or replaced by a newer one, or the right behind it has ended.
     Revoked,
 }
 
@@ -83,6 +82,26 @@ impl InvitationStatus {
     }
 }
 
+/// Who offers an invitation: its writer, or the owner who last resent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writer {
+    /// stack.yaml, for the first owner of a declared group.
+    Stack,
+    /// A user, who must still own the group.
+    User(UserId),
+    /// A user who was erased since. The invitation no longer counts.
+    Erased,
+}
+
+/// The attribute that says when something was last offered. Erasures read it.
+pub(crate) const OFFERED: &str = "offered";
+/// The attribute with the roster revision of an offer.
+const REVISION: &str = "revision";
+/// The attribute of an invitation that the stack wrote.
+const BY_STACK: &str = "byStack";
+/// Why an invitation cannot be accepted or declined.
+pub(super) const CLOSED: &str = "the invitation is no longer open";
+
 /// An invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
@@ -90,16 +109,19 @@ pub struct Invitation {
     pub id: InvitationId,
     /// The group.
     pub group: GroupId,
-    /// The group's name when it was written.
-    pub group_name: String,
     /// The role that is offered.
     pub role: Role,
     /// Whom it is for.
     pub invitee: Invitee,
-    /// Who wrote it; none if the stack did.
-    pub invited_by: Option<UserId>,
-    /// When it was written.
+    /// Who offers it.
+    pub writer: Writer,
+    /// When it was created.
     pub created: Timestamp,
+    /// When it was last offered: created or resent.
+    pub offered: Timestamp,
+    /// The group's roster revision when it was last offered. It no longer counts once its writer or its invitee loses
+    /// a role at a later revision.
+    pub revision: u64,
     /// Until when it can be accepted.
     pub expires: Timestamp,
     /// What became of it.
@@ -112,8 +134,12 @@ impl Invitation {
     /// Both of its rows: where owners find it and where the invitee does.
     pub(crate) fn rows(&self) -> [Row; 2] {
         let owners = keys::invitation(&self.group, &self.id);
-        let invitees = keys::invitation_for(&self.invitee.partition(), &self.id);
-        [self.row(&owners), self.row(&invitees)]
+        [self.row(&owners), self.row(&self.slot())]
+    }
+
+    /// The row in which the invitee finds the open invitation to this role.
+    pub(super) fn slot(&self) -> keys::Key {
+        keys::invitation_for(&self.invitee.partition(), &self.group, self.role.as_str())
     }
 
     fn row(&self, key: &keys::Key) -> Row {
@@ -122,9 +148,10 @@ impl Invitation {
             [
                 ("invitation", attr::text(self.id.as_str())),
                 ("group", attr::text(self.group.as_str())),
-                ("groupName", attr::text(&self.group_name)),
                 ("role", attr::text(self.role.as_str())),
                 ("created", attr::text(self.created.to_string())),
+                (OFFERED, attr::text(self.offered.to_string())),
+                (REVISION, attr::number(self.revision)),
                 ("expires", attr::text(self.expires.to_string())),
                 ("status", attr::text(self.status.as_str())),
                 (EXPIRES, attr::number(self.expires.seconds())),
@@ -134,20 +161,21 @@ impl Invitation {
             Invitee::Email(address) => row.insert("email".into(), attr::text(address.as_str())),
             Invitee::User(user) => row.insert("user".into(), attr::text(user.as_str())),
         };
-        if let Some(by) = &self.invited_by {
-            row.insert("invitedBy".into(), attr::text(by.as_str()));
-        }
+        match &self.writer {
+            Writer::Stack => row.insert(BY_STACK.into(), AttributeValue::Bool(true)),
+            Writer::User(by) => row.insert("invitedBy".into(), attr::text(by.as_str())),
+            Writer::Erased => None,
+        };
         row
     }
 
     /// Both of an invitation row's keys; the group's last.
     pub(super) fn keys(row: &Row) -> Result<Vec<keys::Key>> {
         let invitation = Self::read(row)?;
-        let for_invitee = keys::invitation_for(&invitation.invitee.partition(), &invitation.id);
-        Ok(vec![for_invitee, keys::invitation(&invitation.group, &invitation.id)])
+        Ok(vec![invitation.slot(), keys::invitation(&invitation.group, &invitation.id)])
     }
 
-    fn read(row: &Row) -> Result<Self> {
+    pub(super) fn read(row: &Row) -> Result<Self> {
         let read = || -> std::result::Result<Self, String> {
             let user = |name: &str| -> std::result::Result<Option<UserId>, String> {
                 attr::get_text(row, name).ok().map(UserId::parse).transpose().map_err(|e| e.to_string())
@@ -160,7 +188,6 @@ impl Invitation {
             Ok(Self {
                 id: InvitationId::parse(attr::get_text(row, "invitation")?).map_err(|e| e.to_string())?,
                 group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
-                group_name: attr::get_text(row, "groupName")?.to_owned(),
                 role: Role::parse(attr::get_text(row, "role")?).ok_or("`role` is unknown")?,
                 invitee: match user("user")? {
                     Some(user) => Invitee::User(user),
@@ -168,8 +195,14 @@ impl Invitation {
                         Address::parse(attr::get_text(row, "email")?).map_err(|e| e.to_string())?,
                     ),
                 },
-                invited_by: user("invitedBy")?,
+                writer: match user("invitedBy")? {
+                    _ if row.contains_key(BY_STACK) => Writer::Stack,
+                    Some(user) => Writer::User(user),
+                    None => Writer::Erased,
+                },
                 created: attr::get_time(row, "created")?,
+                offered: attr::get_time(row, OFFERED)?,
+                revision: attr::get_number(row, REVISION)?,
                 expires: attr::get_time(row, "expires")?,
                 status: status.1,
                 answered_by: user("answeredBy")?,
@@ -180,44 +213,6 @@ impl Invitation {
 }
 
 impl Store {
-    /// Writes an invitation, if its group is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] if the group is gone.
-    pub async fn create_invitation(&self, invitation: &Invitation) -> Result<()> {
-        self.create_invitation_once(invitation, None).await.map(|_| ())
-    }
-
-    /// Writes an invitation, if its group is there; at most once for a key. If that was done before, the stamp it was
-    /// done with.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] if the group is gone, [`StoreError::KeyReused`] if the key stands for another request.
-    pub async fn create_invitation_once(
-        &self,
-        invitation: &Invitation,
-        once: Option<(&Keyed, &Stamp)>,
-    ) -> Result<Option<Stamp>> {
-        let mut actions = vec![self.group_is_active(&invitation.group)?];
-        for row in invitation.rows() {
-            actions.push(self.put_new(row)?);
-        }
-        match self.commit(actions, once).await {
-            Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
-            other => other,
-        }
-    }
-
-    pub(super) fn group_is_active(&self, group: &GroupId) -> Result<TransactWriteItem> {
-        let check = aws_sdk_dynamodb::types::ConditionCheck::builder()
-            .table_name(&self.tables.directory)
-            .set_key(Some(attr::key_row(&keys::group(group))))
-            .condition_expression("#state = :active")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":active", attr::text("active"));
-        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(built)?).build())
-    }
-
     /// An invitation of a group.
     ///
     /// # Errors
@@ -227,42 +222,17 @@ impl Store {
         Invitation::read(&row.ok_or(StoreError::Missing("invitation"))?)
     }
 
-    /// A page of a group's invitations, oldest first.
+    /// Declines an invitation. Repeating it changes nothing.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn group_invitations(
-        &self,
-        group: &GroupId,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<(Vec<Invitation>, Option<String>)> {
-        let pk = keys::group_partition(group);
-        let (rows, next) = self.directory_page(&pk, "INVITE#", after, Some(limit)).await?;
-        Ok((rows.iter().map(Invitation::read).collect::<Result<_>>()?, next))
-    }
-
-    /// The open invitations for a user, by their identifier and by their address, which must be the verified one of now.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn user_invitations(&self, user: &User, now: Timestamp) -> Result<Vec<Invitation>> {
-        let mut partitions = vec![keys::user_partition(&user.id)];
-        partitions.extend(user.email.as_ref().map(keys::email_partition));
-        let reads = partitions.iter().map(|pk| self.directory_rows(pk, "INVITE#"));
-        let rows = futures::future::try_join_all(reads).await?;
-        let mut found = rows.iter().flatten().map(Invitation::read).collect::<Result<Vec<_>>>()?;
-        found.retain(|invitation| invitation.status == InvitationStatus::Pending && invitation.expires > now);
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(found)
-    }
-
-    /// Declines an invitation. Declining it again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if it was accepted.
-    pub async fn decline(&self, invitation: &Invitation, by: &UserId, now: Timestamp) -> Result<()> {
-        match self.transact(self.answer(invitation, InvitationStatus::Declined, by, now)?).await {
+    /// [`StoreError::Conflict`] if it is no longer open, [`StoreError::Missing`] if the group is gone.
+    pub async fn decline(&self, invitation: &Invitation, caller: &Caller, now: Timestamp) -> Result<()> {
+        let mut actions = self.answer(invitation, InvitationStatus::Declined, &caller.user, now)?;
+        let group = actions.len();
+        actions.push(self.group_offers(invitation)?);
+        actions.extend(self.offer_stands(invitation, caller)?);
+        actions.extend(self.writer_stands(invitation)?);
+        match self.transact(actions).await {
             Err(error) if error.refused_at(0) => {
                 let current = self.invitation(&invitation.group, &invitation.id).await?;
                 match current.status {
@@ -271,10 +241,14 @@ impl Store {
                         Err(StoreError::Conflict("the invitation was accepted already"))
                     }
                     InvitationStatus::Pending | InvitationStatus::Revoked => {
-                        Err(StoreError::Missing("invitation"))
+                        Err(StoreError::Conflict(CLOSED))
                     }
                 }
             }
+            Err(error) if error.refused_at(group) && !self.group(&invitation.group).await?.active => {
+                Err(StoreError::Missing("group"))
+            }
+            Err(StoreError::Refused(_)) => Err(StoreError::Conflict(CLOSED)),
             other => other,
         }
     }
@@ -299,11 +273,9 @@ impl Store {
             .expression_attribute_values(":by", attr::text(by.as_str()))
             .expression_attribute_values(":now", attr::text(now.to_string()))
             .expression_attribute_values(":seconds", attr::number(now.seconds()));
-        let key = keys::invitation_for(&invitation.invitee.partition(), &invitation.id);
-        let delete = Delete::builder().table_name(&self.tables.directory).set_key(Some(attr::key_row(&key)));
         Ok(vec![
             TransactWriteItem::builder().update(update.build().map_err(built)?).build(),
-            TransactWriteItem::builder().delete(delete.build().map_err(built)?).build(),
+            self.vacate_slot(invitation)?,
         ])
     }
 }

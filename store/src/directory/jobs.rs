@@ -6,14 +6,13 @@
 
 use domain::id::{DriveId, GroupId, JobId, Name};
 use domain::replication::ProviderMembership;
-use domain::rules::{CompiledContract, Contract, Terms};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::contracts::Consent;
 use super::unreadable;
 use crate::Store;
 use crate::attr::{self, Row};
-use crate::document::Document;
 use crate::erasure::{Erased, Position};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys;
@@ -39,8 +38,8 @@ pub enum JobKind {
         epoch: u64,
         /// The first revision of the rules that copies may still be of.
         rules_from: u32,
-        /// Former contracts that copies may still be of.
-        contracts: Vec<Contract>,
+        /// Former consents that copies may still be of.
+        consents: Vec<Consent>,
     },
     /// Makes a [`JobKind::Revise`] of every provider after a change of the rules.
     Spread {
@@ -74,8 +73,8 @@ pub struct Departure {
     pub epoch: u64,
     /// When it had joined.
     pub joined: Timestamp,
-    /// What it allowed.
-    pub contract: Contract,
+    /// What the provider consented to.
+    pub consent: Consent,
     /// The revision of the rules when it left.
     pub rule_revision: u32,
 }
@@ -87,15 +86,9 @@ impl Departure {
             drive: membership.drive.clone(),
             epoch: membership.epoch,
             joined: membership.terms.joined,
-            contract: membership.terms.contract.written().clone(),
+            consent: Consent::of(&membership.terms),
             rule_revision,
         }
-    }
-
-    /// The terms of the membership.
-    pub fn terms(&self, document: &Document) -> Terms {
-        let contract = CompiledContract::accepted(&document.data_types, self.contract.clone(), 0);
-        Terms { joined: self.joined, contract: contract.into() }
     }
 }
 

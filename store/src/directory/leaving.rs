@@ -4,51 +4,61 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update}
 use domain::id::GroupId;
 use domain::time::Timestamp;
 
-use super::built;
-use super::changing::RosterChange;
 use super::governing::NO_OWNER;
 use super::invitations::{Invitation, Role};
-use super::members::{Leaving, MemberId, READS, ROLES, UserMembership, member_from_row, roles_text};
+use super::members::{Leaving, MemberId, OWNS_SINCE, READS, ROLES, UserMembership, member_from_row, roles_text};
+use super::offers::LOST_BY;
+use super::{GroupRow, built};
 use crate::Store;
 use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
 use crate::keys;
 
+/// What a change of roles gives.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gains {
+    /// Since when the member reads, if they did not before.
+    pub(super) reads: Option<Timestamp>,
+    /// Since which roster revision the member owns the group, if they did not before.
+    pub(super) owns: Option<u64>,
+}
+
 impl Store {
-    /// Ends memberships, in one transaction: gone for readers when this returns.
+    /// Ends memberships, in one transaction: gone for readers when this returns. What was offered to whoever lost them
+    /// no longer counts, and neither does what a former owner has offered.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the group would lose its last owner, [`StoreError::Missing`] if a membership or
-    /// the group is gone already.
-    pub async fn leave(&self, group: &GroupId, leaving: &Leaving) -> Result<()> {
+    /// the group is gone already, [`StoreError::Forbidden`] if `by` no longer owns the group.
+    pub async fn leave(&self, group: &GroupRow, leaving: &Leaving, now: Timestamp) -> Result<()> {
         let owned = leaving.user.as_ref().is_some_and(UserMembership::owns);
         let owner_goes = owned && !leaving.keeps.contains(&Role::Owner);
-        let change = RosterChange::begin();
-        let mut actions = vec![self.roster_changes(group, -i32::from(owner_goes), &change)?];
-        if let Some((membership, job)) = &leaving.provider {
-            actions.extend(self.share_ends(membership)?);
-            actions.push(self.put_new(job.row())?);
-        }
-        if let Some(user) = &leaving.user {
-            let roles = attr::text(roles_text(&user.roles));
-            for key in [keys::roster_user(group, &user.user), keys::user_member(&user.user, group)] {
-                actions.push(match leaving.keeps.is_empty() {
-                    true => self.delete_if(&key, ROLES, roles.clone())?,
-                    false => self.keep_roles(&key, roles.clone(), &leaving.keeps, None)?,
-                });
+        let people = match &leaving.who {
+            Some(user) => self.partitions_of(user).await?,
+            None => Vec::new(),
+        };
+        let actions = |revision| {
+            let mut actions = Vec::new();
+            if let Some(by) = &leaving.by {
+                actions.push(self.still_owns(&group.id, by)?);
             }
-        }
-        let by_whom = actions.len();
-        if let Some(by) = &leaving.by {
-            actions.push(self.still_owns(group, by)?);
-        }
-        match self.change_roster(group, &change, actions).await {
-            Ok(()) => Ok(()),
+            if let Some((membership, job)) = &leaving.provider {
+                actions.extend(self.share_ends(membership)?);
+                actions.push(self.put_new(job.row())?);
+            }
+            if let Some(user) = &leaving.user {
+                actions.extend(self.roles_become(&group.id, user, &leaving.keeps, Gains::default())?);
+            }
+            for partition in &people {
+                actions.push(self.role_lost(&group.id, partition, revision, now)?);
+            }
+            Ok(actions)
+        };
+        match self.at_next_revision(group, -i32::from(owner_goes), actions).await {
             // First of all: who is no owner any more is not told whether others are.
-            Err(error) if error.refused_at(by_whom) => Err(StoreError::Forbidden(NO_OWNER)),
-            Err(error) if error.refused_at(0) => Err(self.why_not(group).await),
+            Err(error) if leaving.by.is_some() && error.refused_at(1) => Err(StoreError::Forbidden(NO_OWNER)),
             Err(StoreError::Refused(_)) => Err(StoreError::Missing("membership")),
-            Err(error) => Err(error),
+            other => other,
         }
     }
 
@@ -72,7 +82,7 @@ impl Store {
         key: &keys::Key,
         before: AttributeValue,
         kept: &[Role],
-        reads: Option<Timestamp>,
+        gains: Gains,
     ) -> Result<TransactWriteItem> {
         let mut update = Update::builder()
             .table_name(&self.tables.directory)
@@ -81,17 +91,24 @@ impl Store {
             .expression_attribute_names("#roles", ROLES)
             .expression_attribute_values(":kept", attr::text(roles_text(kept)))
             .expression_attribute_values(":before", before);
-        update = match reads {
-            None => update.update_expression("SET #roles = :kept"),
-            Some(since) => update
-                .update_expression("SET #roles = :kept, #reads = :since")
+        let mut sets = "SET #roles = :kept".to_owned();
+        if let Some(since) = gains.reads {
+            sets += ", #reads = :reads";
+            update = update
                 .expression_attribute_names("#reads", READS)
-                .expression_attribute_values(":since", attr::text(since.to_string())),
-        };
+                .expression_attribute_values(":reads", attr::text(since.to_string()));
+        }
+        if let Some(since) = gains.owns {
+            sets += ", #owns = :owns";
+            update = update
+                .expression_attribute_names("#owns", OWNS_SINCE)
+                .expression_attribute_values(":owns", attr::number(since));
+        }
+        let update = update.update_expression(sets);
         Ok(TransactWriteItem::builder().update(update.build().map_err(built)?).build())
     }
 
-    /// Removes a page of what a deleted group still has in the directory: memberships and invitations. How many rows
+    /// Removes a page of what a deleted group still has in the directory: memberships, invitations and role losses. How many rows
     /// were removed; 0 when nothing is left.
     ///
     /// # Errors
@@ -99,7 +116,7 @@ impl Store {
     pub async fn dissolve_page(&self, group: &GroupId) -> Result<usize> {
         let pk = keys::group_partition(group);
         let mut removed = 0;
-        for prefix in ["ROSTER#", "INVITE#"] {
+        for prefix in ["ROSTER#", "INVITE#", "ENDED#"] {
             let (rows, _) = self.directory_page(&pk, prefix, None, Some(50)).await?;
             for row in &rows {
                 self.dissolve_share(row).await?;
@@ -114,10 +131,13 @@ impl Store {
     }
 }
 
-/// Both keys of a membership or an invitation; the group's own row last, so that a crash leaves it to be found again.
+/// The keys of a membership, an invitation or a role loss; the group's own row last, so that a crash leaves it to be found again.
 fn dissolved_keys(group: &GroupId, row: &Row) -> Result<Vec<keys::Key>> {
     if row.contains_key("invitation") {
         return Invitation::keys(row);
+    }
+    if let Ok(partition) = attr::get_text(row, LOST_BY) {
+        return Ok(vec![keys::role_loss(group, partition)]);
     }
     let member = member_from_row(row)?;
     Ok(match member.id {

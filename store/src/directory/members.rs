@@ -1,17 +1,17 @@
 //! Memberships: a drive in a group as provider, a user in a group as consumer or owner.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
-use domain::rules::{CompiledContract, Terms};
+use domain::rules::{Agreement, Terms};
 use domain::time::Timestamp;
 
 use super::changing::RosterChange;
-use super::contracts::WrittenMembership;
-use super::invitations::{Invitation, InvitationStatus, Role};
+use super::contracts::{JoiningTerms, WrittenMembership};
+use super::groups::FIRST_REVISION;
+use super::invitations::{CLOSED, Invitation, InvitationStatus, Role, Writer};
 use super::jobs::{Job, JobKind};
+use super::offers::STACK_OFFER;
 use super::users::Caller;
 use super::{GroupRow, built, unreadable};
 use crate::Store;
@@ -27,6 +27,9 @@ pub(super) const MEMBER_USER: &str = "member";
 pub(super) const ROLES: &str = "roles";
 /// The attribute that says since when a consumer reads.
 pub(super) const READS: &str = "reads";
+
+/// The attribute with the roster revision since which a user owns the group, if they do.
+pub(super) const OWNS_SINCE: &str = "ownsSince";
 
 /// Who a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,10 @@ pub struct Member {
     pub epoch: Option<u64>,
     /// Since when a consumer reads.
     pub reads: Option<Timestamp>,
+    /// The roster revision since which an owner owns the group.
+    pub owns_since: Option<u64>,
+    /// Which rules a provider agreed to.
+    pub agreement: Option<Agreement>,
 }
 
 /// A user's membership as consumer or owner.
@@ -63,6 +70,8 @@ pub struct UserMembership {
     pub roles: Vec<Role>,
     /// Since when a consumer reads.
     pub reads: Option<Timestamp>,
+    /// The roster revision since which an owner owns the group, without interruption.
+    pub owns_since: Option<u64>,
 }
 
 /// What accepting an invitation led to.
@@ -83,6 +92,8 @@ pub struct Leaving {
     pub user: Option<UserMembership>,
     /// Of the user's roles, those that stay; none if the membership ends.
     pub keeps: Vec<Role>,
+    /// The user whose memberships these are.
+    pub who: Option<UserId>,
     /// The owner who removes somebody else; none if people go themselves.
     pub by: Option<UserId>,
 }
@@ -99,7 +110,7 @@ pub(super) fn roles_text(roles: &[Role]) -> String {
 }
 
 fn user_rows(group: &GroupId, member: &UserMembership, joined: Timestamp) -> [Row; 2] {
-    let UserMembership { user, roles, reads } = member;
+    let UserMembership { user, roles, reads, owns_since } = member;
     [keys::roster_user(group, user), keys::user_member(user, group)].map(|key| {
         let mut row = attr::row(
             &key,
@@ -111,13 +122,19 @@ fn user_rows(group: &GroupId, member: &UserMembership, joined: Timestamp) -> [Ro
             ],
         );
         row.extend(reads.map(|since| (READS.to_owned(), attr::text(since.to_string()))));
+        row.extend(owns_since.map(|since| (OWNS_SINCE.to_owned(), attr::number(since))));
         row
     })
 }
 
 /// The rows of a group's first owner.
 pub(super) fn owner_rows(group: &GroupId, user: &UserId, joined: Timestamp) -> [Row; 2] {
-    let owner = UserMembership { user: user.clone(), roles: vec![Role::Owner], reads: None };
+    let owner = UserMembership {
+        user: user.clone(),
+        roles: vec![Role::Owner],
+        reads: None,
+        owns_since: Some(FIRST_REVISION),
+    };
     user_rows(group, &owner, joined)
 }
 
@@ -131,6 +148,8 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
             joined: provider.joined,
             epoch: Some(provider.epoch),
             reads: None,
+            owns_since: None,
+            agreement: Some(provider.agreement),
         });
     }
     let read = || -> std::result::Result<Member, String> {
@@ -142,9 +161,11 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
             group: GroupId::parse(attr::get_text(row, "group")?).map_err(|e| e.to_string())?,
             id: MemberId::User(UserId::parse(attr::get_text(row, MEMBER_USER)?).map_err(|e| e.to_string())?),
             reads: roles.contains(&Role::Consumer).then(reads),
+            owns_since: attr::get_number_opt(row, OWNS_SINCE)?.filter(|_| roles.contains(&Role::Owner)),
             roles,
             joined,
             epoch: None,
+            agreement: None,
         })
     };
     read().map_err(unreadable)
@@ -152,6 +173,14 @@ pub(super) fn member_from_row(row: &Row) -> Result<Member> {
 
 /// Why somebody cannot accept an invitation to be what they are.
 const HELD: &str = "you have this role in the group already";
+/// Why somebody cannot agree to rules that they have seen.
+const MOVED_ON: &str =
+    "the group's rules have changed since the revision that you name; read the preview again";
+
+/// Whether the caller wrote the invitation.
+fn is_own(invitation: &Invitation, caller: &Caller) -> bool {
+    matches!(&invitation.writer, Writer::User(by) if *by == caller.user)
+}
 
 impl Store {
     /// A page of a group's members.
@@ -197,8 +226,7 @@ impl Store {
     ) -> Result<(Vec<ProviderMembership>, Option<String>)> {
         let pk = keys::group_partition(group);
         let (rows, next) = self.directory_page(&pk, "ROSTER#DRIVE#", after, Some(100)).await?;
-        let providers = rows.iter().map(|row| self.membership_of(row, document)).collect::<Result<_>>()?;
-        Ok((providers, next))
+        Ok((self.memberships_of(&rows, None, document).await?, next))
     }
 
     /// A caller's memberships, as user and through their drive.
@@ -228,6 +256,7 @@ impl Store {
             user: user.clone(),
             roles: member.roles,
             reads: member.reads,
+            owns_since: member.owns_since,
         }))
     }
 
@@ -242,7 +271,10 @@ impl Store {
         document: &Document,
     ) -> Result<Option<ProviderMembership>> {
         let row = self.directory_row(&keys::provides(drive, group)).await?;
-        row.as_ref().map(|row| self.membership_of(row, document)).transpose()
+        match &row {
+            Some(row) => self.membership_of(row, document).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Accepts an invitation: one transaction that makes the membership, answers the invitation, bumps the roster
@@ -255,7 +287,7 @@ impl Store {
         &self,
         invitation: &Invitation,
         caller: &Caller,
-        contract: &Arc<CompiledContract>,
+        terms: &JoiningTerms,
         now: Timestamp,
     ) -> Result<Acceptance> {
         // The epoch is the roster's next revision, so somebody else's join in between means looking again.
@@ -264,23 +296,42 @@ impl Store {
             if !group.active {
                 return Err(StoreError::Missing("group"));
             }
+            let by_stack = invitation.writer == Writer::Stack;
+            if invitation.writer == Writer::Erased
+                || (by_stack && group.stack_offer.as_ref() != Some(&invitation.id))
+            {
+                return self.accepted_before(invitation, caller, CLOSED).await;
+            }
+            if terms.seen.is_some_and(|seen| seen != group.rule_revision) {
+                return self.accepted_before(invitation, caller, MOVED_ON).await;
+            }
             let change = RosterChange::begin();
-            let joining = self.joining(&group, &change, invitation, caller, (contract, now)).await;
+            let joining = self.joining(&group, &change, invitation, caller, (terms, now)).await;
             let (mut actions, job) = match joining {
-                // Their own acceptance of before is one way to hold the role already.
-                Err(StoreError::Conflict(_)) => return self.accepted_before(invitation, caller).await,
+                // Their own earlier acceptance is one way to hold the role already.
+                Err(StoreError::Conflict(why)) => return self.accepted_before(invitation, caller, why).await,
                 joining => joining?,
             };
             let answer = actions.len();
             actions.extend(self.answer(invitation, InvitationStatus::Accepted, &caller.user, now)?);
             let profile = actions.len();
             actions.push(self.still_there(&caller.user)?);
+            let offer = actions.len();
+            actions.extend(self.offer_stands(invitation, caller)?);
+            // A transaction names a row once: whoever accepts what they wrote themselves is looked at in `joining`.
+            if invitation.role == Role::Provider || !is_own(invitation, caller) {
+                actions.extend(self.writer_stands(invitation)?);
+            }
+            let checks = offer..actions.len();
             match self.change_roster(&group.id, &change, actions).await {
                 Ok(()) => return Ok(Acceptance { job, repeated: false }),
                 Err(error) if error.refused_at(answer) => {
-                    return self.accepted_before(invitation, caller).await;
+                    return self.accepted_before(invitation, caller, CLOSED).await;
                 }
                 Err(error) if error.refused_at(profile) => return Err(StoreError::Missing("user")),
+                Err(error) if checks.clone().any(|check| error.refused_at(check)) => {
+                    return Err(StoreError::Conflict(CLOSED));
+                }
                 Err(error) if error.refused_at(0) => {
                     tokio::time::sleep(std::time::Duration::from_millis(5 + fastrand::u64(..40))).await;
                 }
@@ -293,12 +344,18 @@ impl Store {
         Err(StoreError::Busy("the roster keeps changing".into()))
     }
 
-    async fn accepted_before(&self, invitation: &Invitation, caller: &Caller) -> Result<Acceptance> {
+    /// The result of an earlier acceptance by the same caller. `why` an invitation that is still open was refused.
+    async fn accepted_before(
+        &self,
+        invitation: &Invitation,
+        caller: &Caller,
+        why: &'static str,
+    ) -> Result<Acceptance> {
         let current = self.invitation(&invitation.group, &invitation.id).await?;
         if current.status != InvitationStatus::Accepted || current.answered_by.as_ref() != Some(&caller.user)
         {
             let open = current.status == InvitationStatus::Pending;
-            return Err(StoreError::Conflict(if open { HELD } else { "the invitation is no longer open" }));
+            return Err(StoreError::Conflict(if open { why } else { CLOSED }));
         }
         // After a leave the same invitation does not let anybody in again.
         let row = self.directory_row(&keys::provides(&caller.drive, &invitation.group)).await?;
@@ -306,7 +363,7 @@ impl Store {
             let held = self.user_membership(&invitation.group, &caller.user).await?;
             return match held.is_some_and(|held| held.roles.contains(&invitation.role)) {
                 true => Ok(Acceptance { job: None, repeated: true }),
-                false => Err(StoreError::Conflict("the invitation is no longer open")),
+                false => Err(StoreError::Conflict(CLOSED)),
             };
         };
         let jobs = self.jobs(&invitation.group).await?;
@@ -321,7 +378,7 @@ impl Store {
         change: &RosterChange,
         invitation: &Invitation,
         caller: &Caller,
-        (contract, now): (&Arc<CompiledContract>, Timestamp),
+        (offered, now): (&JoiningTerms, Timestamp),
     ) -> Result<(Vec<TransactWriteItem>, Option<Job>)> {
         let epoch = group.roster_rev + 1;
         let mut owners = group.owners;
@@ -332,9 +389,10 @@ impl Store {
                 group: group.id.clone(),
                 drive: caller.drive.clone(),
                 epoch,
-                terms: Terms { joined: now, contract: contract.clone() },
+                terms: Terms { joined: now, contract: offered.contract.clone() },
             };
-            actions.extend(self.share_begins(&membership, &caller.user)?);
+            let agreement = offered.agreement(group.rule_revision);
+            actions.extend(self.share_begins(&membership, agreement, &caller.user)?);
             let kind = JobKind::Backfill { drive: caller.drive.clone(), epoch };
             let backfill = Job::new(ids::job(), group.id.clone(), kind, now);
             actions.push(self.put_new(backfill.row())?);
@@ -342,12 +400,25 @@ impl Store {
         } else {
             owners += u32::from(invitation.role == Role::Owner);
             let before = self.user_membership(&group.id, &caller.user).await?;
-            let nobody = || UserMembership { user: caller.user.clone(), roles: Vec::new(), reads: None };
+            let nobody = || UserMembership {
+                user: caller.user.clone(),
+                roles: Vec::new(),
+                reads: None,
+                owns_since: None,
+            };
             let mut member = before.unwrap_or_else(nobody);
             if member.roles.contains(&invitation.role) {
                 return Err(StoreError::Conflict(HELD));
             }
+            // Guarded by the roster's revision, like the rows below.
+            let owned = member.owns_since.is_some_and(|since| since <= invitation.revision);
+            if is_own(invitation, caller) && !owned {
+                return Err(StoreError::Conflict(CLOSED));
+            }
             member.roles.push(invitation.role);
+            if invitation.role == Role::Owner {
+                member.owns_since = Some(epoch);
+            }
             if invitation.role == Role::Consumer {
                 member.reads = Some(now);
             }
@@ -359,10 +430,19 @@ impl Store {
         let update = change
             .of_group(self, &group.id)
             .update_expression("SET rosterRev = :next, owners = :owners ADD changing :change")
-            .condition_expression("rosterRev = :before AND #state = :active")
+            .condition_expression(match invitation.writer {
+                Writer::Stack => "rosterRev = :before AND #state = :active AND #stack = :id",
+                Writer::User(_) | Writer::Erased => "rosterRev = :before AND #state = :active",
+            })
             .expression_attribute_values(":next", attr::number(epoch))
             .expression_attribute_values(":before", attr::number(group.roster_rev))
             .expression_attribute_values(":owners", attr::number(owners));
+        let update = match invitation.writer {
+            Writer::Stack => update
+                .expression_attribute_names("#stack", STACK_OFFER)
+                .expression_attribute_values(":id", attr::text(invitation.id.as_str())),
+            Writer::User(_) | Writer::Erased => update,
+        };
         actions.insert(0, TransactWriteItem::builder().update(update.build().map_err(built)?).build());
         Ok((actions, job))
     }

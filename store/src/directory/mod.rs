@@ -8,16 +8,18 @@ mod audience;
 mod changing;
 mod contracts;
 mod governing;
+mod group_details;
 mod groups;
 mod invitations;
 mod jobs;
 mod leaving;
 mod members;
+mod offers;
 mod profiles;
 mod progress;
 mod renaming;
-mod renewing;
 mod rosters;
+mod rules_history;
 mod shares;
 mod standing;
 mod users;
@@ -31,14 +33,21 @@ use domain::id::GroupId;
 
 pub(crate) use addresses::{EMAIL, HOLDER};
 pub(crate) use audience::AUDIENCE;
-pub use groups::{Extent, GroupRow, NewGroup};
-pub(crate) use groups::{MARK, SPREAD};
-pub use invitations::{Invitation, InvitationStatus, Invitee, Role};
+pub use contracts::{Consent, JoiningTerms};
+pub use group_details::GroupDetails;
+pub(crate) use groups::MARK;
+pub use groups::{GroupRow, NewGroup};
+pub(crate) use invitations::OFFERED;
+pub use invitations::{Invitation, InvitationStatus, Invitee, Role, Writer};
 pub use jobs::{Checkpoint, Departure, ErasurePlace, Job, JobKind, JobStatus};
 pub use members::{Acceptance, Leaving, Member, MemberId, UserMembership};
+pub use offers::{MOST_OPEN, TOO_MANY_OPEN};
+pub(crate) use offers::{ERASED_AT, LOST_BY};
 pub use profiles::InviteToken;
-pub(crate) use profiles::WAITS;
+pub(crate) use profiles::{MADE_BY, WAITS};
 pub(crate) use rosters::RosterCache;
+pub use rules_history::RulesRevision;
+pub(crate) use rules_history::SPREAD;
 pub(crate) use shares::Shares;
 pub use users::{Caller, User};
 
@@ -163,7 +172,7 @@ impl Store {
         self.put_action(row, Some("attribute_not_exists(pk)"))
     }
 
-    fn put(&self, row: Row) -> Result<TransactWriteItem> {
+    pub(crate) fn put(&self, row: Row) -> Result<TransactWriteItem> {
         self.put_action(row, None)
     }
 

@@ -12,6 +12,7 @@ use domain::address::Address;
 use domain::id::{DriveId, UserId};
 use domain::time::Timestamp;
 
+use super::invitations::OFFERED;
 use super::users::{Caller, User};
 use super::{built, unreadable};
 use crate::Store;
@@ -63,7 +64,7 @@ pub(super) const OPEN: &str = "openInvite";
 /// is a hash of it. The address itself is noted when its owner has come, not before.
 pub(crate) const WAITS: &str = "waitsFor";
 /// The attribute that says who made a profile for somebody else.
-const MADE_BY: &str = "madeBy";
+pub(crate) const MADE_BY: &str = "madeBy";
 
 /// An identity, in both directions: who belongs to it, and what belongs to whom.
 pub(super) fn identity_rows(issuer: &str, subject: &str, user: &UserId, drive: &DriveId) -> [Row; 2] {
@@ -74,14 +75,22 @@ pub(super) fn identity_rows(issuer: &str, subject: &str, user: &UserId, drive: &
     })
 }
 
-/// The rows by which a profile is found that nobody has taken over: the invite's, and one at the address that it waits for.
-fn open_rows(token: &InviteToken, user: &User, waits: Option<&str>, expires: Timestamp) -> Vec<Row> {
+/// The rows by which a profile is found that nobody has taken over: the invite's, and one at the address that it waits
+/// for. They count as long as whoever offers the profile has one.
+fn open_rows(
+    (token, by): (&InviteToken, &UserId),
+    user: &User,
+    waits: Option<&str>,
+    (offered, expires): (Timestamp, Timestamp),
+) -> Vec<Row> {
     let at = |key: &Key| {
         let row = attr::row(
             key,
             [
                 ("user", attr::text(user.id.as_str())),
                 ("drive", attr::text(user.drive.as_str())),
+                (MADE_BY, attr::text(by.as_str())),
+                (OFFERED, attr::text(offered.to_string())),
                 (EXPIRES, attr::number(expires.seconds())),
             ],
         );
@@ -89,6 +98,12 @@ fn open_rows(token: &InviteToken, user: &User, waits: Option<&str>, expires: Tim
     };
     let waiting = waits.map(|waits| keys::waiting(waits, &user.id));
     [Some(keys::profile_invite(&token.hash())), waiting].iter().flatten().map(at).collect()
+}
+
+/// Who offers a profile that nobody has taken over; none if they were erased since.
+pub(super) fn maker_of(row: &Row) -> Result<Option<UserId>> {
+    let maker = attr::get_text(row, MADE_BY).ok().map(UserId::parse).transpose();
+    maker.map_err(|error| unreadable(error.to_string()))
 }
 
 impl Store {
@@ -109,10 +124,12 @@ impl Store {
         let [mut profile, drive] = user.rows();
         profile.insert(OPEN.into(), attr::text(token.hash()));
         profile.insert(MADE_BY.into(), attr::text(by.as_str()));
+        profile.insert(OFFERED.into(), attr::text(now.to_string()));
         if let Some(waits) = &waits {
             profile.insert(WAITS.into(), attr::text(waits));
         }
-        let rows = [profile, drive].into_iter().chain(open_rows(token, &user, waits.as_deref(), expires));
+        let open = open_rows((token, by), &user, waits.as_deref(), (now, expires));
+        let rows = [profile, drive].into_iter().chain(open);
         self.transact(rows.map(|row| self.put_new(row)).collect::<Result<_>>()?).await?;
         Ok(user)
     }
@@ -126,7 +143,7 @@ impl Store {
         user: &UserId,
         by: &UserId,
         token: &InviteToken,
-        expires: Timestamp,
+        (now, expires): (Timestamp, Timestamp),
     ) -> Result<()> {
         const GONE: StoreError = StoreError::Missing("profile");
         let row = self.directory_row(&keys::user(user)).await?.ok_or(GONE)?;
@@ -137,9 +154,11 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::user(user))))
-            .update_expression("SET openInvite = :next")
+            .update_expression("SET openInvite = :next, #offered = :now")
             .condition_expression("openInvite = :before")
+            .expression_attribute_names("#offered", OFFERED)
             .expression_attribute_values(":next", attr::text(token.hash()))
+            .expression_attribute_values(":now", attr::text(now.to_string()))
             .expression_attribute_values(":before", attr::text(&before));
         let mut actions = vec![
             TransactWriteItem::builder().update(update.build().map_err(built)?).build(),
@@ -147,7 +166,7 @@ impl Store {
         ];
         let waits = attr::get_text(&row, WAITS).ok();
         // The row at the address is there already, unless it has expired; it then waits as long as the invite.
-        for row in open_rows(token, &User::read(&row)?, waits, expires) {
+        for row in open_rows((token, by), &User::read(&row)?, waits, (now, expires)) {
             actions.push(self.put(row)?);
         }
         match self.transact(actions).await {
@@ -161,7 +180,8 @@ impl Store {
     /// pool has just verified.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if the invite does not count: never made, used, made anew since, or expired.
+    /// [`StoreError::Missing`] if the invite does not count: never made, used, made anew since, expired, or made by
+    /// somebody who was erased since.
     /// [`StoreError::Conflict`] if the identity has a profile already.
     pub async fn claim_profile(
         &self,
@@ -178,11 +198,13 @@ impl Store {
         if expires <= now.seconds() {
             return Err(GONE);
         }
+        let maker = maker_of(&invite)?.ok_or(GONE)?;
         let [link, of_user] = identity_rows(issuer, subject, &user, &drive);
         let mut actions = vec![
             self.delete_action(&keys::profile_invite(&hash), Some("attribute_exists(pk)"))?,
             self.put_new(link)?,
             self.taken_action(&user, &hash, email)?,
+            self.still_there(&maker)?,
             self.put_new(of_user)?,
         ];
         if let Ok(waits) = attr::get_text(&invite, WAITS) {
@@ -190,7 +212,7 @@ impl Store {
         }
         match self.transact_holding(actions, &user, email).await {
             Ok(()) => self.user(&user).await,
-            Err(error) if error.refused_at(0) || error.refused_at(2) => Err(GONE),
+            Err(error) if [0, 2, 3].iter().any(|check| error.refused_at(*check)) => Err(GONE),
             Err(error) if error.refused_at(1) => Err(StoreError::Conflict("you have a profile already")),
             // Met by others with the same invite, of whom one has won.
             Err(error) if error.is_contention() => Err(StoreError::Busy("the invite is being used".into())),

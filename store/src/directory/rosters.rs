@@ -49,8 +49,18 @@ impl Store {
         }
         let rows = self.directory_rows(&keys::group_partition(&group.id), "ROSTER#").await?;
         let mut roster = Roster { revision: group.roster_rev, ..Roster::default() };
-        for row in &rows {
-            self.add_to_roster(&mut roster, row, document)?;
+        let providers = || rows.iter().filter(|row| row.contains_key("drive"));
+        let current = (&group.id, group.rule_revision);
+        let memberships = self.memberships_of(providers(), Some(current), document).await?;
+        for (row, membership) in providers().zip(memberships) {
+            let ProviderMembership { drive, epoch, terms, .. } = membership;
+            if let Some(audience) = audience_of(row)? {
+                roster.audiences.insert(drive.clone(), audience);
+            }
+            roster.providers.insert(drive, ProviderTerms { epoch, terms });
+        }
+        for row in rows.iter().filter(|row| !row.contains_key("drive")) {
+            add_user(&mut roster, row)?;
         }
         let roster = Arc::new(roster);
         // A change between the two reads would be remembered under the revision before it: read the row again. One that was
@@ -60,26 +70,18 @@ impl Store {
         }
         Ok(roster)
     }
+}
 
-    fn add_to_roster(&self, roster: &mut Roster, row: &Row, document: &Document) -> Result<()> {
-        if row.contains_key("drive") {
-            let ProviderMembership { drive, epoch, terms, .. } = self.membership_of(row, document)?;
-            if let Some(audience) = audience_of(row)? {
-                roster.audiences.insert(drive.clone(), audience);
-            }
-            roster.providers.insert(drive, ProviderTerms { epoch, terms });
-            return Ok(());
-        }
-        let Member { id: MemberId::User(user), roles, reads, .. } = member_from_row(row)? else {
-            return Ok(());
-        };
-        if let Some(since) = reads {
-            roster.reading_since.insert(user.clone(), since);
-            roster.consumers.insert(user.clone());
-        }
-        if roles.contains(&Role::Owner) {
-            roster.owners.insert(user);
-        }
-        Ok(())
+fn add_user(roster: &mut Roster, row: &Row) -> Result<()> {
+    let Member { id: MemberId::User(user), roles, reads, .. } = member_from_row(row)? else {
+        return Ok(());
+    };
+    if let Some(since) = reads {
+        roster.reading_since.insert(user.clone(), since);
+        roster.consumers.insert(user.clone());
     }
+    if roles.contains(&Role::Owner) {
+        roster.owners.insert(user);
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
-use domain::rules::CompiledContract;
+use domain::rules::{Agreement, CompiledContract};
 
 use super::contracts::{self, WrittenMembership};
 use super::{built, unreadable};
@@ -51,6 +51,7 @@ impl Store {
     pub(super) fn share_begins(
         &self,
         membership: &ProviderMembership,
+        agreement: Agreement,
         user: &UserId,
     ) -> Result<Vec<TransactWriteItem>> {
         let ProviderMembership { group, drive, epoch, terms } = membership;
@@ -66,14 +67,14 @@ impl Store {
                     ("joined", attr::text(terms.joined.to_string())),
                 ],
             );
-            row.extend(contracts::attributes(&terms.contract));
+            row.extend(contracts::attributes(&terms.contract, agreement));
             actions.push(self.put_new(row)?);
         }
         actions.push(self.note_share(drive, group, Some(entry(*epoch, terms.contract.revision)))?);
         Ok(actions)
     }
 
-    /// A membership that gets another contract; refused if it has changed.
+    /// A membership that gets another contract or agreement; refused if it has changed.
     pub(super) fn share_changes(
         &self,
         membership: &ProviderMembership,
@@ -87,7 +88,14 @@ impl Store {
             let update = Update::builder()
                 .table_name(&self.tables.directory)
                 .set_key(Some(attr::key_row(&key)))
-                .update_expression("SET contract = :contract, contractRev = :revision")
+                .update_expression(
+                    "SET contract = :contract, contractRev = :revision, #agreement = :agreement",
+                )
+                .expression_attribute_names("#agreement", contracts::AGREEMENT)
+                .expression_attribute_values(
+                    ":agreement",
+                    attr::text(contracts::agreement_text(contract.agreement())),
+                )
                 .condition_expression(same_contract(before))
                 .expression_attribute_values(":contract", attr::text(&text))
                 .expression_attribute_values(":revision", attr::number(contract.revision))

@@ -55,8 +55,10 @@ impl Store {
             return Ok(Some((membership, self.group(group).await?)));
         };
         let Some(membership) = rows.get(&of_membership) else { return Ok(None) };
-        let group = rows.get(&of_group).ok_or(StoreError::Missing("group"))?;
-        Ok(Some((self.membership_of(membership, document)?, self.group_of(group)?)))
+        let group = self.group_of(rows.get(&of_group).ok_or(StoreError::Missing("group"))?)?;
+        let current = (&group.id, group.rule_revision);
+        let membership = self.memberships_of([membership], Some(current), document).await?.pop();
+        Ok(membership.map(|membership| (membership, group)))
     }
 
     /// The rows at these keys as of one moment; none if a transaction was under way on one of them. What this revision of

@@ -139,6 +139,15 @@ impl Store {
         Caller::read(&row).map(Some)
     }
 
+    /// The user whom a drive belongs to.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn user_of(&self, drive: &DriveId) -> Result<Option<UserId>> {
+        let Some(row) = self.directory_row(&keys::drive(drive)).await? else { return Ok(None) };
+        Ok(Some(Caller::read(&row)?.user))
+    }
+
     /// A user's profile.
     ///
     /// # Errors

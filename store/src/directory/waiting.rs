@@ -7,9 +7,13 @@
 //! ([ADR 22](../../../docs/adr/0022-addresses.md)).
 
 use domain::address::Address;
+use domain::id::UserId;
 use domain::time::Timestamp;
 
-use super::profiles::{OPEN, WAITS, identity_rows};
+use super::invitations::OFFERED;
+use super::offers::ERASED_AT;
+use super::profiles::{OPEN, WAITS, identity_rows, maker_of};
+use super::unreadable;
 use super::users::{Caller, User};
 use crate::Store;
 use crate::attr::{self, Row};
@@ -30,11 +34,7 @@ impl Store {
     ) -> Result<Option<User>> {
         let waits = keys::email_partition(email);
         let rows = self.directory_rows(&waits, keys::WAITING).await?;
-        // DynamoDB removes what has expired only some time later.
-        let open =
-            |row: &&Row| attr::get_number(row, EXPIRES).is_ok_and(|expires: i64| expires > now.seconds());
-        // Sort keys end with user ids, which begin with the time of creation.
-        let Some(row) = rows.iter().find(open) else { return Ok(None) };
+        let Some((row, maker)) = self.first_open(&waits, &rows, now).await? else { return Ok(None) };
         let Caller { user, drive } = Caller::read(row)?;
         let profile = self.directory_row(&keys::user(&user)).await?;
         let waiting = profile.as_ref().filter(|profile| attr::get_text(profile, WAITS).ok() == Some(&*waits));
@@ -45,6 +45,7 @@ impl Store {
         let actions = vec![
             self.put_new(link)?,
             self.taken_action(&user, invite, Some(email))?,
+            self.still_there(&maker)?,
             self.put_new(of_user)?,
             self.delete_action(&keys::profile_invite(invite), None)?,
             self.delete_action(&keys::waiting(&waits, &user), None)?,
@@ -53,11 +54,45 @@ impl Store {
             Ok(()) => Ok(Some(self.user(&user).await?)),
             // The same person on two devices at once: whichever was first has decided.
             Err(error) if error.refused_at(0) => Ok(None),
+            // Its maker was erased just now.
+            Err(error) if error.refused_at(2) => Ok(None),
             // Somebody has presented the invite, or was given another one.
             Err(error) if error.refused_at(1) => {
                 Err(StoreError::Busy("the profile is being taken over".into()))
             }
             Err(error) => Err(error),
         }
+    }
+    /// The first of these rows whose profile can be linked, with its maker. A profile no longer waits once it has
+    /// expired, its maker was erased, or whoever had the address when it was offered was erased.
+    async fn first_open<'r>(
+        &self,
+        waits: &str,
+        rows: &'r [Row],
+        now: Timestamp,
+    ) -> Result<Option<(&'r Row, UserId)>> {
+        let mut open = Vec::new();
+        for row in rows {
+            // DynamoDB removes what has expired only some time later.
+            let expires: i64 = attr::get_number(row, EXPIRES).map_err(unreadable)?;
+            if let Some(maker) = maker_of(row)?.filter(|_| expires > now.seconds()) {
+                open.push((row, maker));
+            }
+        }
+        if open.is_empty() {
+            return Ok(None);
+        }
+        let erased = match self.directory_row(&keys::erased(waits)).await? {
+            Some(row) => attr::get_number::<i64>(&row, ERASED_AT).map_err(unreadable)?,
+            None => i64::MIN,
+        };
+        // Sort keys end with user ids, which begin with the time of creation.
+        for (row, maker) in open {
+            let offered = attr::get_time(row, OFFERED).map_err(unreadable)?;
+            if offered.millis() > erased && self.directory_row(&keys::user(&maker)).await?.is_some() {
+                return Ok(Some((row, maker)));
+            }
+        }
+        Ok(None)
     }
 }

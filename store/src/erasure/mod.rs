@@ -19,7 +19,7 @@ use traces::{Trace, trace};
 
 use crate::attr::{self, Row};
 use crate::data::BATCH;
-use crate::directory::{AUDIENCE, Caller, EMAIL, HOLDER, Job, JobKind, User};
+use crate::directory::{AUDIENCE, Caller, EMAIL, ERASED_AT, HOLDER, Job, JobKind, User};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, Key, PK, SK};
 use crate::{Store, batches};
@@ -42,19 +42,17 @@ impl Erased {
         Self { user: user.id.clone(), drive: user.drive.clone(), address }
     }
 
-    fn partitions(&self) -> Vec<String> {
-        let own = [
+    /// The partitions that have only rows of theirs. That of the address may have rows of its next holder.
+    fn partitions(&self) -> [String; 3] {
+        [
             keys::user_partition(&self.user),
             keys::ledger_partition(&self.drive),
             keys::drive_partition(&self.drive),
-        ];
-        own.into_iter().chain(self.address.clone()).collect()
+        ]
     }
 
     fn is_named_in(&self, text: &str) -> bool {
-        text.contains(self.user.as_str())
-            || text.contains(self.drive.as_str())
-            || self.address.as_deref() == Some(text)
+        text.contains(self.user.as_str()) || text.contains(self.drive.as_str())
     }
 }
 
@@ -155,7 +153,7 @@ impl Store {
     }
 
     /// Ends a profile and its identities, whose memberships have ended, and leaves the job that removes the rest and
-    /// the record of it; in one transaction.
+    /// the record of it; in one transaction. What was offered to the user or the address before no longer counts.
     ///
     /// # Errors
     /// [`StoreError::Missing`] if the profile is gone already.
@@ -217,6 +215,14 @@ impl Store {
             [("erasure", attr::text(id.as_str())), ("requested", attr::text(now.to_string()))],
         );
         actions.extend([self.put_new(job.row())?, self.put_new(record)?]);
+        let address = user.email.as_ref().map(keys::email_partition);
+        for partition in [keys::user_partition(&user.id)].into_iter().chain(address) {
+            let mark = attr::row(
+                &keys::erased(&partition),
+                [(ERASED_AT, attr::number(now.millis())), ("erasure", attr::text(id.as_str()))],
+            );
+            actions.push(self.put(mark)?);
+        }
         if let Some(email) = &user.email {
             // It names the user, since the profile has the address; the next holder's row is never touched.
             actions.push(self.delete_if(&keys::address(email), HOLDER, attr::text(caller.user.as_str()))?);
@@ -248,10 +254,9 @@ impl Store {
             .send()
             .await
             .map_err(sdk)?;
-        let own = keys::job(&job.group, &job.id);
         let mut stretch = Stretch { records: 0, purging: false, next: None };
         for row in page.items() {
-            match trace(row, whom, &own) {
+            match trace(row, whom, job) {
                 Trace::None => continue,
                 Trace::Purging => {
                     stretch.purging = true;
@@ -338,7 +343,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database; what was deleted by then stays so.
-    pub async fn erase_own(&self, whom: &Erased) -> Result<u64> {
+    pub async fn erase_own(&self, job: &Job, whom: &Erased) -> Result<u64> {
         for pk in whom.partitions() {
             let (rows, _) = self.directory_page(&pk, "", None, Some(500)).await?;
             if rows.is_empty() {
@@ -349,7 +354,25 @@ impl Store {
             deletions.buffer_unordered(BATCH).try_collect::<Vec<()>>().await?;
             return Ok(keys.len() as u64);
         }
+        if let Some(address) = &whom.address {
+            self.forget_mark(job, address).await?;
+        }
         Ok(0)
+    }
+
+    /// Removes the mark of an erasure at an address, unless the next holder of the address was erased since.
+    async fn forget_mark(&self, job: &Job, address: &str) -> Result<()> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.directory)
+            .set_key(Some(attr::key_row(&keys::erased(address))))
+            .condition_expression("attribute_not_exists(pk) OR erasure = :erasure")
+            .expression_attribute_values(":erasure", attr::text(job.id.as_str()));
+        match delete.send().await.map_err(sdk) {
+            Ok(_) | Err(StoreError::Condition) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes down what an erasure has done so far; if it is finished, its job no longer knows whose it was.

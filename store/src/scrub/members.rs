@@ -113,15 +113,18 @@ impl Slice<'_> {
         let Some(outlet) = outlets.iter().find(|outlet| outlet.membership.group == pair.group) else {
             return Ok(true);
         };
-        let mut types = document.data_types.values().filter(|t| outlet.book.rules.covers(&t.name));
+        let reach = |data_type: &DataType| {
+            outlet.book.rules.reaches_back_to(&data_type.name, &outlet.membership.terms)
+        };
+        let mut types = document.data_types.values().filter(|data_type| reach(data_type).is_some());
         let from = within.as_ref().map(|(name, _)| name);
         let Some(data_type) = types.find(|data_type| from.is_none_or(|from| data_type.name >= *from)) else {
             return Ok(true);
         };
         let after =
             within.as_ref().filter(|(name, _)| *name == data_type.name).and_then(|(_, after)| after.clone());
-        let earliest = outlet.book.rules.reaches_back_to(&data_type.name, &outlet.membership.terms);
-        let window = Window { from: earliest, to: None, limit: ITEMS, direction: Direction::Asc, after };
+        let window =
+            Window { from: reach(data_type), to: None, limit: ITEMS, direction: Direction::Asc, after };
         let page = store.items(&pair.drive, &[data_type], &window, document, self.now).await?;
         self.seen += 1 + page.items.len() as u64;
         self.counts.items += page.items.len() as u64;

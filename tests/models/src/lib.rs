@@ -5,6 +5,8 @@
 //! The protocol must have none; each variant that is known to fail must have one, which is printed with the shortest
 //! way there. `cargo test -p models` prints for each model how many states it has and how deep they lie.
 //!
+//! Offers of roles, and what ends them, have a model of their own: [`offers`].
+//!
 //! What functions remember between calls has models of its own, [`remembering`] and [`rosters`], whose steps are finer:
 //! there, a transaction reaches its rows one after the other.
 //!
@@ -57,6 +59,7 @@
 mod actors;
 mod machines;
 mod model;
+pub mod offers;
 pub mod oracle;
 mod people;
 mod properties;

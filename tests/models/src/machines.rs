@@ -27,6 +27,13 @@ pub fn read_terms(state: &mut State, who: Who, scenario: &Scenario, variant: Var
 
 /// Goes on with what was read; nothing if the drive is no member, or the group is gone.
 fn go_on(state: &mut State, known: Option<(View, Member)>, who: Who, variant: Variant) {
+    let ignoring = |view: View| match view.contract {
+        Contract::Agreed(_) if variant == Variant::WriterIgnoresAgreement => {
+            View { contract: Contract::Open, ..view }
+        }
+        _ => view,
+    };
+    let known = known.map(|(view, member)| (ignoring(view), member));
     let view = known.map(|(view, _)| view);
     match who {
         Who::Stream { item, record, then } => stream(state, view, (item, record), then, variant),

@@ -117,11 +117,14 @@ impl Protocol {
     }
 
     fn members(&self, state: &State, actions: &mut Vec<Action>) {
-        let Scenario { roster, contracts, contract_revisions, rule, rule_revisions, shards, .. } =
+        let Scenario { roster, contracts, asks, contract_revisions, rule, rule_revisions, shards, .. } =
             self.scenario;
         let joinable = state.group.active || self.variant == Variant::JoinUnchecked;
         match state.member {
             None if state.group.roster_rev < roster && joinable => {
+                // Who joins agrees to the current rules.
+                let agreed = [Contract::Agreed(state.group.edition().rule)];
+                let contracts = if asks { &agreed[..] } else { contracts };
                 actions.extend(contracts.iter().map(|contract| Action::Join(*contract)));
             }
             Some(member) if state.group.active => {
@@ -129,8 +132,11 @@ impl Protocol {
                     actions.push(Action::Leave);
                 }
                 if member.revision() < contract_revisions {
-                    let others =
-                        [Contract::Open, Contract::High].into_iter().filter(|c| *c != member.contract());
+                    let narrow = match asks {
+                        true => Contract::Agreed(state.group.edition().rule),
+                        false => Contract::High,
+                    };
+                    let others = [Contract::Open, narrow].into_iter().filter(|c| *c != member.contract());
                     actions.extend(others.map(Action::ChangeContract));
                 }
             }

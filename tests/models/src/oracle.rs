@@ -15,7 +15,9 @@ use domain::replication::{
     Change, Decision, Former, ProviderMembership, ProviderTerms, ReplicaRow, Roster, Rulebook, Shard, Spread,
     decide as really_decide, must_ask_source, revise as really_revise, shown as really_shown,
 };
-use domain::rules::{Carried, CompiledContract, CompiledRules, Contract as Written, Terms, compile};
+use domain::rules::{
+    AgreedRules, Carried, CompiledContract, CompiledRules, Contract as Written, Terms, compile,
+};
 use domain::time::Timestamp;
 use domain::value::{Fields, Value};
 
@@ -52,6 +54,7 @@ impl Fixture {
         let high = rule(
             serde_json::json!([{"types": ["glucose"], "fields": ["takenAt"], "when": "resource.mgdl > 180"}]),
         );
+        let rules = BTreeMap::from([(Rule::All, all), (Rule::High, high)]);
         let mut contracts = BTreeMap::new();
         for revision in 0..8 {
             let high: Written = serde_json::from_value(
@@ -62,9 +65,16 @@ impl Fixture {
                 let compiled = CompiledContract::compile(&types, written, u32::from(revision)).unwrap();
                 contracts.insert((contract, revision), Arc::new(compiled));
             }
+            for (at, (rule, agreed)) in rules.iter().enumerate() {
+                let agreed = AgreedRules { revision: at as u32, rules: agreed.clone() };
+                let open =
+                    CompiledContract::compile(&types, Written::default(), u32::from(revision)).unwrap();
+                contracts
+                    .insert((Contract::Agreed(*rule), revision), Arc::new(open.with_agreed(Some(agreed))));
+            }
         }
         let ids = spread_ids(&data_type);
-        Self { data_type, rules: BTreeMap::from([(Rule::All, all), (Rule::High, high)]), contracts, ids }
+        Self { data_type, rules, contracts, ids }
     }
 }
 

@@ -37,7 +37,7 @@ pub fn join(state: &mut State, contract: Contract, variant: Variant) {
     state.add_job(JobKind::Backfill, epoch);
     if let Some(list) = &mut state.list {
         list.provided = true;
-        list.all_allowed |= contract == Contract::Open;
+        list.all_allowed |= contract.allows(Reading::Low);
     }
 }
 

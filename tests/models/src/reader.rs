@@ -3,7 +3,7 @@
 use crate::oracle;
 use crate::scenario::Variant;
 use crate::state::{Group, ITEMS, Member, State};
-use crate::terms::{Contract, Edition, Row, Rule, View};
+use crate::terms::{Contract, Edition, Reading, Row, Rule, View};
 
 /// A list: of every item at most one copy.
 pub type Page = [Option<Row>; ITEMS];
@@ -34,7 +34,7 @@ impl List {
             active: state.group.active,
             provided: state.member.is_some(),
             all_selected: state.group.edition().rule == Rule::All,
-            all_allowed: state.member.is_some_and(|member| member.contract() == Contract::Open),
+            all_allowed: state.member.is_some_and(|member| member.contract().allows(Reading::Low)),
             floors: state.floors,
             page: None,
             group: None,
@@ -137,7 +137,10 @@ fn passes(
         joined: member.joined,
         edition: group.edition(),
         rule_revision: group.rule_revision(),
-        contract: member.contract(),
+        contract: match member.contract() {
+            Contract::Agreed(_) if variant == Variant::ReaderIgnoresAgreement => Contract::Open,
+            contract => contract,
+        },
         contract_revision: member.revision(),
     };
     match variant {

@@ -30,6 +30,8 @@ pub struct Scenario {
     pub member: bool,
     /// With which contracts it may join.
     pub contracts: &'static [Contract],
+    /// Whether the provider's changes are about the rules: to follow them, or to agree to the current ones.
+    pub asks: bool,
     /// The greatest revision of a contract; it begins with 0.
     pub contract_revisions: u8,
     /// The rules at first.
@@ -71,6 +73,7 @@ impl Scenario {
         roster: 2,
         member: false,
         contracts: &[Contract::Open],
+        asks: false,
         contract_revisions: 0,
         rule: Rule::High,
         rule_revisions: 1,
@@ -131,4 +134,8 @@ pub enum Variant {
     PartitionsAgain,
     /// Readers remember the roster without asking whether it is still the same.
     RememberedRoster,
+    /// Readers apply the current rules to a provider who has not agreed to them.
+    ReaderIgnoresAgreement,
+    /// Writers apply the current rules to a provider who has not agreed to them.
+    WriterIgnoresAgreement,
 }

@@ -20,13 +20,15 @@ pub enum Rule {
     High,
 }
 
-/// What the provider allows.
+/// What the provider allows, and whether they follow the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Contract {
     /// All that the rules select.
     Open,
     /// High readings only.
     High,
+    /// All that the rules select and that these rules, which the provider agreed to, select as well.
+    Agreed(Rule),
 }
 
 impl Rule {
@@ -39,7 +41,11 @@ impl Rule {
 impl Contract {
     /// What the contract means, said without the code that is being checked.
     pub fn allows(self, reading: Reading) -> bool {
-        self == Self::Open || reading == Reading::High
+        match self {
+            Self::Open => true,
+            Self::High => reading == Reading::High,
+            Self::Agreed(rule) => rule.allows(reading),
+        }
     }
 }
 

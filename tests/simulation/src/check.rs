@@ -147,7 +147,9 @@ impl Promise {
         }
         let revisions = world.groups.get(at).map(|group| group.revisions.as_slice()).unwrap_or_default();
         let counted = revisions.get(self.revision.saturating_sub(1) as usize..).unwrap_or_default();
-        let allowed = contracts.iter().any(|contract| terms::allows(*contract, time, reading));
+        let seen = |contract: usize| fields.keys().all(|name| terms::lets_see(contract, name.as_str()));
+        let allowed =
+            contracts.iter().any(|contract| terms::allows(*contract, time, reading) && seen(*contract));
         allowed
             && counted.iter().any(|(rules, _)| {
                 terms::selects(*rules, reading)
@@ -170,7 +172,10 @@ fn expected(world: &World, at: usize) -> BTreeMap<ItemId, (u64, Fields)> {
             if !terms::selects(rules, reading) || !terms::allows(member.contract, time, reading) {
                 continue;
             }
-            all.insert(item.id.clone(), (item.version, terms::visible(rules, time, reading)));
+            all.insert(
+                item.id.clone(),
+                (item.version, terms::visible(rules, member.contract, time, reading)),
+            );
         }
     }
     all

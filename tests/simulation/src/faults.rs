@@ -67,6 +67,10 @@ faults! {
     Contract = "contract changes",
     /// A contract was changed while a job was at work on the copies.
     ContractDuringJob = "contract changes during a job",
+    /// Rules were widened beyond what a provider agreed to.
+    Widening = "rules widened beyond an agreement",
+    /// A provider agreed to other rules.
+    Agreement = "agreements to other rules",
     /// A group was deleted while somebody joined it.
     DeletedDuringJoin = "group deletions during a join",
     /// A group was deleted while a backfill was under way.

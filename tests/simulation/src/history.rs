@@ -60,7 +60,7 @@ pub fn run(seed: u64, variant: Variant) -> Result<Report, Violation> {
     };
     for at in 0..GROUPS {
         let on = history.world.rng.usize(..DRIVES);
-        history.actors.push(Actor::Admin(Box::new(Admin::new(at, Change::Join(on, 0)))));
+        history.actors.push(Actor::Admin(Box::new(Admin::new(at, Change::Join(on, 0, false)))));
     }
     for _ in 0..STEPS {
         history.tick()?;
@@ -285,16 +285,17 @@ impl History {
     fn enter_admin(&mut self, at: usize, on: usize) {
         let rng = &mut self.world.rng;
         let contract = if rng.bool() { 0 } else { rng.usize(..CONTRACTS) };
+        let follows = rng.bool();
         let change = match rng.u8(..100) {
             0..=39 if self.world.members.contains_key(&(at, on)) => {
                 if rng.bool() {
                     Change::Leave(on)
                 } else {
-                    Change::Contract(on, rng.usize(..CONTRACTS))
+                    change_of_terms(rng, on)
                 }
             }
-            0..=39 => Change::Join(on, contract),
-            40..=64 => Change::Contract(on, rng.usize(..CONTRACTS)),
+            0..=39 => Change::Join(on, contract, follows),
+            40..=64 => change_of_terms(rng, on),
             65..=76 => {
                 // Less, in the same partitions: what copies alone can tell.
                 let state = self.world.groups.get(at);
@@ -310,10 +311,17 @@ impl History {
             }
             _ => {
                 // Somebody joins at the very moment.
-                self.actors.push(Actor::Admin(Box::new(Admin::new(at, Change::Join(on, contract)))));
+                self.actors.push(Actor::Admin(Box::new(Admin::new(at, Change::Join(on, contract, follows)))));
                 if rng.bool() { Change::Delete } else { Change::Rules(rng.usize(..RULES), 1) }
             }
         };
         self.actors.push(Actor::Admin(Box::new(Admin::new(at, change))));
+    }
+}
+
+fn change_of_terms(rng: &mut fastrand::Rng, on: usize) -> Change {
+    match rng.u8(..3) {
+        0 => Change::Consent(on, rng.bool()),
+        _ => Change::Contract(on, rng.usize(..CONTRACTS)),
     }
 }

@@ -3,6 +3,7 @@
 use domain::id::ItemId;
 use domain::item::Item;
 use domain::replication::{Change, Decision, must_ask_source};
+use domain::rules::{CompiledContract, Terms};
 use domain::time::Timestamp;
 
 use crate::directory::Outlet;
@@ -17,6 +18,12 @@ pub fn decide((id, present, version): (&ItemId, Option<&Item>, u64), outlet: &Ou
         None => Change::Deleted { id, data_type: terms::glucose(), version },
     };
     domain::replication::decide(&change, membership, book)
+}
+
+/// The same terms of a provider who follows the rules.
+pub fn following(terms: &Terms) -> Terms {
+    let contract = CompiledContract::clone(&terms.contract).with_agreed(None);
+    Terms { joined: terms.joined, contract: contract.into() }
 }
 
 /// Whether what was read of an item at a time may be older than a membership, or than the rules of now, so that its

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::datatype::DataType;
 use domain::id::Name;
-use domain::rules::{CompiledContract, CompiledRules, Contract, compile};
+use domain::rules::{AgreedRules, CompiledContract, CompiledRules, Contract, compile};
 use domain::stack::RuleSet;
 use domain::time::Timestamp;
 use domain::value::{Fields, Value};
@@ -49,8 +49,19 @@ pub const NOTES: [Option<&str>; 16] = [
 
 /// How many sets of rules there are.
 pub const RULES: usize = 7;
-/// How many contracts there are.
+/// How many contracts there are of a provider who follows the rules. Behind them are those of one who agreed to the first
+/// set of rules, and so on.
 pub const CONTRACTS: usize = 7;
+
+/// A contract of a provider who agreed to a set of rules; who follows the rules if `None`.
+pub fn consent(contract: usize, agreed: Option<usize>) -> usize {
+    contract % CONTRACTS + CONTRACTS * agreed.map_or(0, |rules| rules + 1)
+}
+
+/// The rules that a provider with this contract agreed to.
+pub fn agreed(contract: usize) -> Option<usize> {
+    (contract / CONTRACTS).checked_sub(1)
+}
 
 /// The condition of each set of rules, and the fields it shows.
 const CONDITIONS: [(Option<&str>, Option<&[&str]>); RULES] = [
@@ -86,7 +97,7 @@ pub fn shows(rules: usize, field: &str) -> bool {
 
 /// Whether a contract allows an item.
 pub fn allows(contract: usize, time: Timestamp, reading: &Reading) -> bool {
-    match contract {
+    let allowed = match contract % CONTRACTS {
         0 => true,
         1 => reading.note.is_none(),
         2 => reading.mgdl > 150,
@@ -94,7 +105,13 @@ pub fn allows(contract: usize, time: Timestamp, reading: &Reading) -> bool {
         4 => time.millis() < TO,
         5 => reading.mgdl > 100,
         _ => false,
-    }
+    };
+    allowed && agreed(contract).is_none_or(|rules| selects(rules, reading))
+}
+
+/// Whether a field of what a contract allows may be seen.
+pub fn lets_see(contract: usize, field: &str) -> bool {
+    agreed(contract).is_none_or(|rules| shows(rules, field))
 }
 
 /// Whether a change from one set of rules to another lets nobody see what they did not see before.
@@ -113,7 +130,11 @@ pub fn narrows(from: usize, to: usize) -> bool {
 
 /// Whether a copy of it carries its note: because the rules show it, or because somebody asks for it.
 pub fn carries_note(rules: usize, contract: usize) -> bool {
-    shows(rules, "note") || matches!(rules, 3..=5) || contract == 1
+    let asks = |rules| matches!(rules, 3..=5);
+    (shows(rules, "note") && lets_see(contract, "note"))
+        || asks(rules)
+        || contract % CONTRACTS == 1
+        || agreed(contract).is_some_and(asks)
 }
 
 /// The data types: one that has items, and one that has none.
@@ -169,7 +190,7 @@ pub fn contract(number: usize, revision: u32) -> Arc<CompiledContract> {
     ALL.with_borrow_mut(|all| {
         let compiled = all.entry((number, revision)).or_insert_with(|| {
             let time = |millis| Timestamp::from_millis(millis).to_string();
-            let json = match number {
+            let json = match number % CONTRACTS {
                 1 => json!({"types": ["glucose"], "when": "!(resource has note)"}),
                 2 => json!({"types": ["glucose"], "when": "resource.mgdl > 150"}),
                 3 => json!({"from": time(FROM)}),
@@ -179,7 +200,8 @@ pub fn contract(number: usize, revision: u32) -> Arc<CompiledContract> {
                 _ => json!({}),
             };
             let written: Contract = sound(serde_json::from_value(json));
-            Arc::new(sound(CompiledContract::compile(types(), written, revision)))
+            let agreed = agreed(number).map(|at| AgreedRules { revision: at as u32, rules: rules(at) });
+            Arc::new(sound(CompiledContract::compile(types(), written, revision)).with_agreed(agreed))
         });
         compiled.clone()
     })
@@ -203,10 +225,10 @@ pub fn too_large(fields: &Fields) -> bool {
     fields.values().any(|value| matches!(value, Value::String(text) if text == HEAVY))
 }
 
-/// What consumers see of a reading under these rules.
-pub fn visible(rules: usize, time: Timestamp, reading: &Reading) -> Fields {
+/// What consumers see of a reading under these rules and this contract, if both select it.
+pub fn visible(rules: usize, contract: usize, time: Timestamp, reading: &Reading) -> Fields {
     let mut all = fields(time, reading);
-    all.retain(|name, _| shows(rules, name.as_str()));
+    all.retain(|name, _| shows(rules, name.as_str()) && lets_see(contract, name.as_str()));
     all
 }
 
@@ -218,8 +240,8 @@ mod tests {
     /// The oracle and Cedar say the same of everything there is.
     #[test]
     fn rules_and_contracts_select_what_the_simulation_expects() {
-        for (rule, held, at) in
-            (0..RULES).flat_map(|r| (0..CONTRACTS).flat_map(move |c| (0..9).map(move |t| (r, c, t))))
+        for (rule, held, at) in (0..RULES)
+            .flat_map(|r| (0..CONTRACTS * (1 + RULES)).flat_map(move |c| (0..9).map(move |t| (r, c, t))))
         {
             let time = Timestamp::from_millis(at * 1000);
             for (mgdl, note) in VALUES.iter().flat_map(|v| NOTES.iter().map(move |n| (*v, *n))) {
@@ -228,7 +250,7 @@ mod tests {
                 let terms = Terms { joined: time, contract: contract(held, 0) };
                 let question = Question { data_type: glucose(), time, fields: &fields, terms: &terms };
                 let expected = (selects(rule, &reading) && allows(held, time, &reading))
-                    .then(|| visible(rule, time, &reading));
+                    .then(|| visible(rule, held, time, &reading));
                 assert_eq!(rules(rule).visible(question), expected, "{rule} {held} {reading:?}");
                 if let Some(copy) = rules(rule).replica(question) {
                     let carried = carries_note(rule, held) && note == Some(HEAVY);

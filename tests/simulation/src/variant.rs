@@ -67,11 +67,15 @@ pub enum Variant {
     SiftForgetful,
     /// What a request has written is believed although a membership began after it.
     TrustRequests,
+    /// Readers apply the current rules to a provider who has not agreed to them.
+    ReaderIgnoresAgreement,
+    /// Writers apply the current rules to a provider who has not agreed to them.
+    WriterIgnoresAgreement,
 }
 
 impl Variant {
     /// Those that must fail.
-    pub const FAILED: [Self; 27] = [
+    pub const FAILED: [Self; 29] = [
         Self::NoEpoch,
         Self::NoRuleRevision,
         Self::NoContractRevision,
@@ -99,6 +103,8 @@ impl Variant {
         Self::SiftWidenings,
         Self::SiftUnsettled,
         Self::SiftUntold,
+        Self::ReaderIgnoresAgreement,
+        Self::WriterIgnoresAgreement,
     ];
 
     /// Those that fail in histories too rare to wait for: `tests/scenarios.rs` tells them step by step.

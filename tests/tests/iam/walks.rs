@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::GroupId;
+use domain::rules::compare::{Judged, Known, Verdict};
 use freehold_client::Group;
 use glucose_study::people::Person as Account;
 use journeys::{Person, Raw as _, Row, World, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::clock::now;
-use store::directory::Extent;
 use store::{Store, Tables};
 
 mod identity;
@@ -259,7 +259,15 @@ impl Walk<'_> {
         let mut after = before.clone();
         let rule = after.rules.first_mut().unwrap();
         rule.when = Some(format!("({}) && !(resource has device)", rule.when.as_deref().unwrap_or("true")));
-        store.change_rules(&row, (&after, Extent::Narrower), 1, now()).await.unwrap();
+        store
+            .change_rules(
+                &row,
+                (&after, Judged { verdict: Verdict::Narrows, known: Known::Enumerated }),
+                1,
+                now(),
+            )
+            .await
+            .unwrap();
         self.world.announce(group).await;
     }
 

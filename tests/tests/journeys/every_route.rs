@@ -78,6 +78,9 @@ async fn every_route_does_its_work() {
     let narrow = json!({"types": ["glucose"]});
     walk.step(&provider, "PUT", &at("/contract"), narrow.clone(), 200).await;
     assert_eq!(walk.step(&provider, "GET", &at("/contract"), none(), 200).await["contract"], narrow);
+    let consent = walk.step(&provider, "GET", &at("/consent"), none(), 200).await;
+    let agreed = json!({"revision": consent["currentRevision"]});
+    assert_eq!(walk.step(&provider, "PUT", &at("/consent"), agreed, 200).await["pending"], false);
 
     items(&walk, &provider).await;
     let shared = owner.group(group_id).await.unwrap();
@@ -118,6 +121,8 @@ async fn govern(walk: &Walk, world: &World, owner: &Person, reader: &Person, gro
     assert_eq!(renamed["name"], "walked");
     let rules = json!({"rules": renamed["rules"]});
     assert_eq!(walk.step(owner, "PUT", &at("/rules"), rules, 200).await["revision"], 1);
+    let history = walk.step(owner, "GET", &at("/rules/history"), Value::Null, 200).await;
+    assert_eq!(history["items"][0]["revision"], 1, "{history}");
     let member = |person: &Person| at(&format!("/members/{}", person.user.id));
     walk.step(owner, "PATCH", &member(reader), json!({"roles": ["owner", "consumer"]}), 200).await;
     walk.step(reader, "PATCH", &member(owner), json!({"roles": ["consumer"]}), 200).await;

@@ -12,6 +12,7 @@
 mod access;
 mod addresses;
 mod an_owners_day;
+mod consent;
 mod crashes;
 mod every_route;
 mod joining_while_writing;

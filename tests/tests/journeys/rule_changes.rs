@@ -6,14 +6,14 @@ use std::sync::Arc;
 use domain::id::Name;
 use domain::rules::compare::Verdict;
 use domain::time::Timestamp;
-use freehold_client::{Client, Group, SharedItem};
-use glucose_study::people::{CONSUMER, LEAD, own};
+use freehold_client::{Client, Group, RulesMode, SharedItem};
+use glucose_study::people::{CONSUMER, LEAD, own, subject_address};
 use glucose_study::readings::{Reading, file, read};
 use glucose_study::study::{GROUP, Size, run};
 use glucose_study::talk::Talk;
-use journeys::{Emulator, World, text};
+use journeys::{Emulator, World, text, until};
 use provision::event::{Collected, Event, JobState};
-use provision::plan::{Known, Sharing};
+use provision::plan::{Consents, Known, Sharing};
 use provision::session::{Followed, Session, data_plane, follow};
 use provision::{Approval, Error, Exit, Options, apply};
 
@@ -191,8 +191,51 @@ async fn a_rule_of_the_study_is_narrowed_widened_and_reworded() {
     let session = Session::open(&options).await.unwrap();
     let (store, _) = data_plane(&session).await.unwrap();
     let declared = store.declared_group(&Name::parse(GROUP).unwrap()).await.unwrap().unwrap();
-    let groups = [(declared.id, GROUP.to_owned())].into();
+    let groups = [(declared.id.clone(), GROUP.to_owned())].into();
     let since = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(follow(&session, &store, groups, since).await.unwrap(), Followed::Finished);
     assert_eq!(study.seen().await, study.above(100));
+
+    // Every revision is listed with the verdict that its plan gave. The rewording made none.
+    let lead = world.place.person(LEAD).await.unwrap().api();
+    let history = lead.rules_history(&study.group.id).all().await.unwrap();
+    let told: Vec<_> =
+        history.iter().map(|one| (one.revision, one.verdict, one.reworded.is_some())).collect();
+    let [narrows, widens] = [freehold_client::Verdict::Narrows, freehold_client::Verdict::Widens].map(Some);
+    assert_eq!(told, [(4, widens, false), (3, widens, true), (2, narrows, false), (1, None, false)]);
+
+    // The purpose in the file is the one that people see, also after somebody else has removed it.
+    let purpose = async || lead.group(&study.group.id).await.unwrap().description;
+    assert!(purpose().await.unwrap().starts_with("sees readings above 180"));
+    world.rewrite("sees readings above 180 mg/dL, and not whose diagnosis is what", "sees high readings");
+    study.apply(&[]).await.0.unwrap();
+    assert_eq!(purpose().await.as_deref(), Some("sees high readings"));
+    store.describe_declared_group(&declared, None).await.unwrap();
+    assert_eq!(purpose().await, None);
+    study.apply(&[]).await.0.unwrap();
+    assert_eq!(purpose().await.as_deref(), Some("sees high readings"));
+    assert_eq!(lead.rules_history(&study.group.id).all().await.unwrap(), history);
+}
+
+#[tokio::test]
+async fn an_approved_widening_still_needs_each_provider_who_is_asked() {
+    let study = Study::new("consenting-study").await;
+    let subjects = read(&file()).unwrap();
+    let asked = subjects.keys().next().unwrap();
+    let provider = study.world.place.person(&subject_address(asked)).await.unwrap();
+    provider.set_consent(&study.group.id, 1, Some(RulesMode::Ask)).await.unwrap();
+    study.world.rewrite("resource.mgdl > 180", "resource.mgdl > 140");
+    let (result, told) = study.apply(&[GROUP]).await;
+    result.unwrap();
+    let consents = told.sharing[0].impact.unwrap().consents;
+    assert_eq!(consents, Consents { asked: 1, follow: 1, agreed: 0 });
+    let high = |reading: &&Reading| reading.mgdl > 180 || (reading.mgdl > 140 && reading.subject != *asked);
+    let value = |reading: &Reading| (reading.taken_at.clone(), reading.mgdl);
+    assert_eq!(study.seen().await, study.readings.iter().filter(high).map(value).collect());
+    assert_ne!(study.seen().await, study.above(140), "they have readings in between");
+    let consent = provider.consent(&study.group.id).await.unwrap();
+    assert!(consent.pending && consent.types.unwrap()[0].items > 0);
+    provider.set_consent(&study.group.id, consent.current_revision, None).await.unwrap();
+    until("all of them are shown", async || (study.seen().await == study.above(140)).then_some(())).await;
+    study.world.destroy().await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Budget;
 use super::atoms::{Atoms, Tree};
 use crate::id::Name;
 use crate::stack::History;
@@ -29,18 +30,33 @@ enum Answer {
     Failed,
 }
 
+/// Whether whatever each of these rules shows is shown by others that select every item or have the very same condition.
+pub(super) fn is_covered_as_written(rules: &[Part], others: &[Part], fields: &BTreeSet<Name>) -> bool {
+    rules.iter().all(|rule| {
+        let selecting = |other: &&Part| other.tree == Tree::Constant(true) || other.tree == rule.tree;
+        is_covered(rule, &others.iter().filter(selecting).collect::<Vec<_>>(), fields)
+    })
+}
+
 /// Whether whatever these rules show is shown by those others as well, whatever the answers to the atoms are: answers
-/// that no item can give are tried too, so a yes is certain and a no is not. None if there are too many atoms.
+/// that no item can give are tried too, so a yes is certain and a no is not. None if there are too many atoms, or if
+/// trying them costs more than the budget.
 pub(super) fn shows_no_more(
     rules: &[Part],
     than: &[Part],
     atoms: &Atoms,
     fields: &BTreeSet<Name>,
+    budget: &mut Budget,
 ) -> Option<bool> {
     if atoms.all.len() > MOST {
         return None;
     }
     let choices: Vec<&[Answer]> = atoms.all.iter().map(|atom| answers(atom.can_fail)).collect();
+    let combinations = choices.iter().map(|choices| choices.len() as u64).product();
+    let trees: usize = rules.iter().chain(than).map(|part| part.tree.size()).sum();
+    if !budget.take_combinations(combinations, trees + rules.len() * fields.len()) {
+        return None;
+    }
     let mut at = vec![0; choices.len()];
     loop {
         let answers: Vec<Answer> = at

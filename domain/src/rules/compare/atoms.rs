@@ -25,6 +25,18 @@ pub(super) enum Tree {
     Atom(usize),
 }
 
+impl Tree {
+    /// How many parts it has.
+    pub fn size(&self) -> usize {
+        1 + match self {
+            Self::Constant(_) | Self::Atom(_) => 0,
+            Self::Not(inner) => inner.size(),
+            Self::And(left, right) | Self::Or(left, right) => left.size() + right.size(),
+            Self::If(asked, then, otherwise) => asked.size() + then.size() + otherwise.size(),
+        }
+    }
+}
+
 /// An atom.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Atom {

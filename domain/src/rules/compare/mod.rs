@@ -8,6 +8,7 @@
 
 mod abstraction;
 mod atoms;
+mod budget;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -17,14 +18,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use abstraction::{Part, shows_no_more};
+use abstraction::{Part, is_covered_as_written, shows_no_more};
 use atoms::{Atoms, Points};
+pub use budget::Budget;
 pub use theorem::{Theorem, theorems};
 
 use super::{CompiledRules, Question, Terms, compile};
 use crate::datatype::{DataType, Field};
 use crate::id::Name;
-use crate::stack::{History, RuleSet};
+use crate::stack::{History, Rule, RuleSet};
 use crate::time::Timestamp;
 use crate::value::{Fields, Value, fields_to_json};
 
@@ -59,6 +61,37 @@ pub enum Verdict {
     Both,
     /// It may be either.
     Undecided,
+}
+
+/// How a verdict is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// A solver proved what examples do not show by themselves.
+    Proved,
+    /// Every case that the conditions can tell apart was tried.
+    Enumerated,
+    /// It is not known.
+    NotDecided,
+}
+
+/// The verdict on a change of a group's rules, as it is stored with the revision that the change made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// What the change means.
+    pub verdict: Verdict,
+    /// How that is known.
+    pub known: Known,
+}
+
+impl Judged {
+    /// Nothing is known of the change.
+    pub const UNDECIDED: Self = Self { verdict: Verdict::Undecided, known: Known::NotDecided };
+
+    /// Whether consumers certainly see nothing after the change that they did not see before.
+    pub fn adds_nothing(self) -> bool {
+        matches!(self.verdict, Verdict::Unchanged | Verdict::Narrows)
+    }
 }
 
 /// Whether there is an item of which more is seen on one side than on the other.
@@ -113,6 +146,27 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    const NEVER: Self = Self { appears: Finding::Never, vanishes: Finding::Never };
+    const UNKNOWN: Self = Self { appears: Finding::Unknown, vanishes: Finding::Unknown };
+
+    /// The verdict, which no solver has seen.
+    pub fn judged(&self) -> Judged {
+        match self.verdict() {
+            Verdict::Undecided => Judged::UNDECIDED,
+            verdict => Judged { verdict, known: Known::Enumerated },
+        }
+    }
+
+    /// Both comparisons as one: an example of either is an example, and what one does not know is not known.
+    fn and(self, other: Self) -> Self {
+        let worse = |one, other| match (one, other) {
+            (Finding::Example(example), _) | (_, Finding::Example(example)) => Finding::Example(example),
+            (Finding::Unknown, _) | (_, Finding::Unknown) => Finding::Unknown,
+            (Finding::Never, Finding::Never) => Finding::Never,
+        };
+        Self { appears: worse(self.appears, other.appears), vanishes: worse(self.vanishes, other.vanishes) }
+    }
+
     /// What it comes to.
     pub fn verdict(&self) -> Verdict {
         match (&self.appears, &self.vanishes) {
@@ -140,6 +194,16 @@ impl Side<'_> {
         self.compiled.visible(question).map(|seen| seen.into_keys().collect())
     }
 
+    /// The rules that are about the data type.
+    fn own_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.rules.iter().filter(|rule| rule.types.contains(&self.data_type.name))
+    }
+
+    /// What asking this side about one item costs.
+    fn cost(&self) -> u64 {
+        1 + self.own_rules().map(|rule| budget::of_condition(rule.when.as_deref())).sum::<u64>()
+    }
+
     fn takes(&self, fields: &Fields) -> bool {
         let own = fields.iter().filter(|(name, _)| self.data_type.fields.contains_key(*name));
         let own: Fields = own.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -147,8 +211,7 @@ impl Side<'_> {
     }
 
     fn parts(&self, atoms: &mut Atoms) -> Option<Vec<Part>> {
-        let own = self.rules.rules.iter().filter(|rule| rule.types.contains(&self.data_type.name));
-        let each = own.map(|rule| {
+        let each = self.own_rules().map(|rule| {
             let tree = match &rule.when {
                 Some(condition) => atoms.add(condition)?,
                 None => atoms::Tree::Constant(true),
@@ -183,28 +246,55 @@ fn more(one: Option<&BTreeSet<Name>>, than: Option<&BTreeSet<Name>>) -> bool {
     }
 }
 
-/// Whether a change of rules is known to let nobody see anything that they did not see before, of these data types as they
-/// are. Only what is enumerated counts as known.
-pub fn only_takes_away(types: &BTreeMap<Name, DataType>, before: &RuleSet, after: &RuleSet) -> bool {
-    let (Ok(old), Ok(new)) = (compile(types, before), compile(types, after)) else { return false };
-    let side = |data_type, rules, compiled| Side { data_type, rules, compiled };
-    types.values().filter(|data_type| new.covers(&data_type.name)).all(|data_type| {
-        let found = compare(side(data_type, before, &old), side(data_type, after, &new));
-        matches!(found.appears, Finding::Never)
+/// Compares what consumers of a group see before and after a change of its rules, over all data types as they are now, with
+/// no more work than `budget` allows. What that leaves open is unknown, and so is everything if either side does not compile.
+pub fn compare_rules(
+    types: &BTreeMap<Name, DataType>,
+    before: &RuleSet,
+    after: &RuleSet,
+    budget: &mut Budget,
+) -> Comparison {
+    let (Ok(old), Ok(new)) = (compile(types, before), compile(types, after)) else {
+        return Comparison::UNKNOWN;
+    };
+    let covered =
+        types.values().filter(|data_type| old.covers(&data_type.name) || new.covers(&data_type.name));
+    covered.fold(Comparison::NEVER, |whole, data_type| {
+        let before = Side { data_type, rules: before, compiled: &old };
+        whole.and(compare_within(before, Side { data_type, rules: after, compiled: &new }, budget))
     })
 }
 
 /// Compares what consumers of a group see of one data type before and after a change.
 pub fn compare(before: Side<'_>, after: Side<'_>) -> Comparison {
+    compare_within(before, after, &mut Budget::unlimited())
+}
+
+/// The same with no more work than `budget` allows; what that leaves open is unknown.
+pub fn compare_within(before: Side<'_>, after: Side<'_>, budget: &mut Budget) -> Comparison {
     let mut atoms = Atoms::new();
     let parts = before.parts(&mut atoms).zip(after.parts(&mut atoms));
-    let Some((old, new)) = parts else {
-        return Comparison { appears: Finding::Unknown, vanishes: Finding::Unknown };
-    };
+    let Some((old, new)) = parts else { return Comparison::UNKNOWN };
+    let fields: BTreeSet<Name> =
+        before.data_type.fields.keys().chain(after.data_type.fields.keys()).cloned().collect();
+    // A field that only one side knows, or knows otherwise, is not a matter of conditions alone.
+    let same_fields = before.data_type.fields == after.data_type.fields;
+    let as_written =
+        |rules: &[Part], than: &[Part]| same_fields && is_covered_as_written(rules, than, &fields);
+    let (adds_nothing, keeps) = (as_written(&new, &old), as_written(&old, &new));
+    if adds_nothing && keeps {
+        return Comparison::NEVER;
+    }
     let windows: Vec<History> = old.iter().chain(&new).map(|part| part.history).collect();
     let space = Space::new(before.data_type, after.data_type, &atoms, &windows);
     let (mut appears, mut vanishes) = (Found::default(), Found::default());
+    let mut exact = space.exact && atoms.plain;
+    let cost = before.cost() + after.cost();
     for (fields, joined) in space.items() {
+        if !budget.take(cost) {
+            exact = false;
+            break;
+        }
         let example = Example::of(fields, joined, before, after);
         if !example.gains() && !example.loses() {
             continue;
@@ -216,20 +306,16 @@ pub fn compare(before: Side<'_>, after: Side<'_>) -> Comparison {
             break;
         }
     }
-    let exact = space.exact && atoms.plain;
-    let fields: BTreeSet<Name> =
-        before.data_type.fields.keys().chain(after.data_type.fields.keys()).cloned().collect();
-    // A field that only one side knows, or knows otherwise, is not a matter of conditions alone.
-    let same_fields = before.data_type.fields == after.data_type.fields;
-    let by_atoms = |rules: &[Part], than: &[Part]| {
-        same_fields && shows_no_more(rules, than, &atoms, &fields) == Some(true)
-    };
-    let settle = |found: Found, rules: &[Part], than: &[Part]| match found.example {
+    let mut settle = |found: Found, known: bool, rules: &[Part], than: &[Part]| match found.example {
         Some(example) => Finding::Example(Box::new(example)),
-        None if exact || by_atoms(rules, than) => Finding::Never,
+        None if exact || known => Finding::Never,
+        None if same_fields && shows_no_more(rules, than, &atoms, &fields, budget) == Some(true) => {
+            Finding::Never
+        }
         None => Finding::Unknown,
     };
-    Comparison { appears: settle(appears, &new, &old), vanishes: settle(vanishes, &old, &new) }
+    let appears = settle(appears, adds_nothing, &new, &old);
+    Comparison { appears, vanishes: settle(vanishes, keeps, &old, &new) }
 }
 
 /// The best example so far.

@@ -108,18 +108,59 @@ fn a_field_that_a_type_gains_is_seen_by_groups_that_see_all_fields() {
     }
 }
 
+/// Rules, before and after, over all types, with so much work.
+fn judged(before: &RuleSet, after: &RuleSet, mut budget: Budget) -> Judged {
+    compare_rules(&types(), before, after, &mut budget).judged()
+}
+
 #[test]
-fn a_change_is_known_to_take_away_only_if_nothing_of_any_type_appears() {
+fn a_change_of_rules_has_one_verdict_over_all_types() {
     let when = |when: &str| rules(&Json::from(when));
     let none = RuleSet::default();
     for (before, after, expected) in [
-        (when("resource.mgdl > 100"), when("resource.mgdl > 120"), true),
-        (when("resource.mgdl > 100"), when("100 < resource.mgdl"), true),
-        (when("resource.mgdl > 100"), when("resource.mgdl > 90"), false),
-        (when("resource.mgdl > 100"), none.clone(), true),
-        (none, when("resource.mgdl > 100"), false),
-        (when("resource.mgdl > 100"), when("resource.no_such_field > 1"), false),
+        (when("resource.mgdl > 100"), when("resource.mgdl > 120"), Verdict::Narrows),
+        (when("resource.mgdl > 100"), when("100 < resource.mgdl"), Verdict::Unchanged),
+        (when("resource.mgdl > 100"), when("resource.mgdl > 90"), Verdict::Widens),
+        (when("resource.mgdl > 100"), when("resource.mgdl < 90"), Verdict::Both),
+        (when("resource.mgdl > 100"), none.clone(), Verdict::Narrows),
+        (none.clone(), when("resource.mgdl > 100"), Verdict::Widens),
+        (none.clone(), none, Verdict::Unchanged),
+        (when("resource.mgdl > 100"), when("resource.no_such_field > 1"), Verdict::Undecided),
     ] {
-        assert_eq!(only_takes_away(&types(), &before, &after), expected, "{before:?} -> {after:?}");
+        let found = judged(&before, &after, Budget::request());
+        assert_eq!(found.verdict, expected, "{before:?} -> {after:?}");
+        assert_eq!(found.known == Known::NotDecided, expected == Verdict::Undecided);
+        assert_eq!(found.adds_nothing(), matches!(expected, Verdict::Unchanged | Verdict::Narrows));
     }
+}
+
+#[test]
+fn rules_that_stay_as_they_are_written_are_unchanged_whatever_they_ask() {
+    // A sum, which enumeration does not settle; and more questions than are tried in every combination.
+    let many: Vec<String> = (0..20).map(|n| format!("resource.mgdl + {n} != resource.mgdl * 2")).collect();
+    for condition in ["resource has low && resource.mgdl + resource.low > 100".to_owned(), many.join(" || ")]
+    {
+        let same = json!({"types": ["reading"], "when": condition});
+        let before = rules(&json!([same]));
+        let after = rules(&json!([same, {"types": ["reading"], "when": condition, "fields": ["mgdl"]}]));
+        for (before, after) in [(&before, &before), (&before, &after), (&after, &before)] {
+            assert_eq!(judged(before, after, Budget(10)).verdict, Verdict::Unchanged);
+        }
+    }
+}
+
+#[test]
+fn a_comparison_that_costs_more_than_its_budget_is_undecided_and_ends() {
+    let (before, after) = (json!("resource.mgdl > 100"), json!("resource.mgdl > 120"));
+    let (before, after) = (rules(&before), rules(&after));
+    assert_eq!(judged(&before, &after, Budget(0)), Judged::UNDECIDED);
+    assert_eq!(judged(&before, &after, Budget(1_000)).verdict, Verdict::Narrows);
+    // Twelve questions that may fail, which are half a million combinations.
+    let sums = |from: i64| {
+        let each = (from..from + 6).map(|n| format!("resource.mgdl + {n} > {}", n * 7));
+        rules(&Json::from(each.collect::<Vec<_>>().join(" && ")))
+    };
+    let mut budget = Budget(2_000);
+    assert_eq!(compare_rules(&types(), &sums(0), &sums(10), &mut budget).verdict(), Verdict::Undecided);
+    assert!(budget.0 < 2_000);
 }

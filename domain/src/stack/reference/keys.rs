@@ -48,7 +48,7 @@ pub const ROOT: Section = Section {
             "groupDefaults",
             "mapping",
             "none: such a group shares every item of every type",
-            "What groups that people make through the API receive.",
+            "What a group that is created through the API receives at first, and the most that its owners can let it receive.",
             r##"{"$ref":"#/$defs/groupDefaults"}"##,
         ),
         key("identity", "mapping", "see there", "How people sign in.", r##"{"$ref":"#/$defs/identity"}"##),
@@ -186,7 +186,13 @@ pub const GROUP: Section = Section {
             "Who is invited as its first owner.",
             r#"{"type":"string","format":"email","maxLength":254}"#,
         ),
-        key("description", "text", "none", "What it is for, for people.", TEXT),
+        key(
+            "description",
+            "text, 1 to 1000 characters",
+            "none",
+            "Its purpose. Members see it, and so does everybody who is invited before they answer. Plain text: line breaks are kept, other invisible characters are refused.",
+            r#"{"type":"string","minLength":1,"maxLength":1000}"#,
+        ),
         key(
             "rules",
             "list of rules",
@@ -270,7 +276,7 @@ pub const RULE: Section = Section {
 pub const GROUP_DEFAULTS: Section = Section {
     name: "groupDefaults",
     path: "groupDefaults",
-    doc: "What groups that people make through the API receive.",
+    doc: "What a group that is created through the API receives at first, and the most that its owners can let it receive.",
     keys: &[key("rules", "list of rules", REQUIRED, "As in a declared group.", RULES)],
 };
 

@@ -173,7 +173,7 @@ fn variables_are_put_in_their_places() {
     let stack = parse(&text, &variables).unwrap();
     assert_eq!(stack.groups["endocrinology"].owner.as_str(), "lead@example.net");
     assert_eq!(stack.functions.memory, 512);
-    assert_eq!(stack.groups["endocrinology"].description.as_deref(), Some("${x} is ${y}"));
+    assert_eq!(stack.groups["endocrinology"].description.as_ref().unwrap().as_str(), "${x} is ${y}");
     assert_eq!(stack.tags["b"], "xy");
 }
 

@@ -43,6 +43,21 @@ fn without_contract_revisions_a_rewritten_copy_loses_to_its_former_self() {
 }
 
 #[test]
+fn a_guard_that_ignores_the_agreement_shows_what_the_provider_never_agreed_to() {
+    breaks(Variant::ReaderIgnoresAgreement, scenarios::no_longer_following(), REVOCATION);
+}
+
+#[test]
+fn writers_that_ignore_the_agreement_leave_copies_that_the_guard_cannot_judge() {
+    breaks(Variant::WriterIgnoresAgreement, scenarios::consent(), COMPLETENESS);
+}
+
+#[test]
+fn without_contract_revisions_a_copy_that_was_agreed_to_loses_to_its_former_self() {
+    breaks(Variant::NoContractRevision, scenarios::consent(), COMPLETENESS);
+}
+
+#[test]
 fn without_tombstones_a_late_write_brings_a_deleted_item_back() {
     breaks(Variant::NoTombstone, scenarios::membership(), NO_RESURRECTION);
 }

@@ -10,6 +10,7 @@
 
 mod failed;
 mod meaning;
+mod offers;
 mod protocol;
 mod remembering;
 mod rosters;

@@ -3,10 +3,12 @@
 use models::oracle::{decide, shown};
 use models::terms::{Contract, Edition, Layout, Op, Reading, Rule, Said, View};
 
+const CONTRACTS: [Contract; 4] =
+    [Contract::Open, Contract::High, Contract::Agreed(Rule::All), Contract::Agreed(Rule::High)];
+
 fn every_view() -> impl Iterator<Item = View> {
-    let terms = [Rule::All, Rule::High]
-        .into_iter()
-        .flat_map(|rule| [Contract::Open, Contract::High].map(|c| (rule, c)));
+    let terms =
+        [Rule::All, Rule::High].into_iter().flat_map(|rule| CONTRACTS.map(|contract| (rule, contract)));
     terms.map(|(rule, contract)| View {
         era: 0,
         epoch: 2,

@@ -30,6 +30,8 @@ hold! {
     it_holds_while_two_devices_change_one_item: devices, 50_000;
     it_holds_while_rules_narrow_and_widen: rules, 200_000;
     it_holds_while_a_contract_narrows_and_widens: contracts, 100_000;
+    it_holds_while_a_provider_agrees_to_rules: consent, 20_000;
+    it_holds_while_a_provider_stops_following_the_rules: no_longer_following, 20_000;
     it_holds_while_rules_and_contract_change_at_once: rules_and_contracts, 100_000;
     it_holds_while_the_rules_change_during_a_join: rules_while_joining, 20_000;
     it_holds_over_several_pages: pages, 100_000;

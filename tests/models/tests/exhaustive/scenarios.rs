@@ -1,6 +1,6 @@
 //! What happens in the models. Each is as large as can be looked at in some seconds.
 
-use models::terms::{Reading, Rule};
+use models::terms::{Contract, Reading, Rule};
 use models::{Reader, Scenario};
 
 const BOTH: &[Reading] = &[Reading::Low, Reading::High];
@@ -29,6 +29,24 @@ pub fn rules() -> Scenario {
 /// A contract narrows and widens.
 pub fn contracts() -> Scenario {
     Scenario { name: "contracts", contract_revisions: 2, rule_revisions: 1, ..rules() }
+}
+
+/// A provider who agreed to the rules does not follow them, and agrees to others later.
+pub fn consent() -> Scenario {
+    let scenario = Scenario { name: "consent", asks: true, rule: Rule::High, ..rules() };
+    Scenario { contracts: &[Contract::Agreed(Rule::High)], contract_revisions: 2, versions: 1, ..scenario }
+}
+
+/// A provider who followed the rules asks to be asked, while the rules narrow and widen.
+pub fn no_longer_following() -> Scenario {
+    Scenario {
+        name: "no longer following",
+        asks: true,
+        contract_revisions: 1,
+        split: true,
+        versions: 1,
+        ..rules()
+    }
 }
 
 /// Rules and contract change at once, and writers read the two one after the other.

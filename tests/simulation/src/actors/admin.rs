@@ -6,17 +6,20 @@ use super::Step;
 use crate::check::Memory;
 use crate::directory::{Group, Member};
 use crate::faults::Fault;
+use crate::terms;
 use crate::world::{Part, World};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// A drive joins, with a contract.
-    Join(usize, usize),
+    /// A drive joins, with a contract; and whether it follows the rules.
+    Join(usize, usize, bool),
     /// A drive leaves.
     Leave(usize),
     /// A drive changes its contract.
     Contract(usize, usize),
+    /// A drive agrees to the current rules, or follows them from now on.
+    Consent(usize, bool),
     /// The group gets other rules and this number of shards.
     Rules(usize, u16),
     /// The group is deleted.
@@ -45,14 +48,15 @@ impl Admin {
         }
         let Some(group) = &self.group else {
             self.group = world.groups.get(self.at).cloned();
-            if let Change::Contract(on, _) = self.change {
+            if let Change::Contract(on, _) | Change::Consent(on, _) = self.change {
                 self.member = world.members.get(&(self.at, on)).cloned();
             }
             return Step::More;
         };
         let busy = world.jobs.iter().any(|job| job.open && job.group == self.at);
         match self.change {
-            Change::Join(on, contract) => {
+            Change::Join(on, contract, follows) => {
+                let contract = terms::consent(contract, rules_of(group, follows));
                 if let Some(epoch) = world.join(self.at, on, contract, group.roster_rev) {
                     memory.joins.push((self.at, on, epoch));
                     note(world, busy, Fault::RosterDuringBackfill);
@@ -75,21 +79,33 @@ impl Admin {
                     group.revisions.iter().any(|(_, spread)| spread.shards == shards),
                 );
                 if world.change_rules(self.at, (rules, shards), group, from) {
+                    let agreed =
+                        world.members_of(self.at).into_iter().filter_map(|m| terms::agreed(m.contract));
+                    let beyond = agreed.filter(|agreed| !terms::narrows(*agreed, rules)).count();
+                    note(world, beyond > 0, Fault::Widening);
                     note(world, busy, Fault::RulesDuringBackfill);
                     note(world, before.0 != shards, Fault::Reshard);
                     note(world, before.0 != shards && before.1, Fault::ReshardBack);
                 }
             }
-            Change::Contract(on, contract) => {
-                let Some(read) = self.member.as_ref().filter(|member| member.contract != contract) else {
-                    return Step::Done;
+            Change::Contract(on, _) | Change::Consent(on, _) => {
+                let Some(read) = &self.member else { return Step::Done };
+                let contract = match self.change {
+                    Change::Contract(_, contract) => terms::consent(contract, terms::agreed(read.contract)),
+                    Change::Consent(_, follows) => terms::consent(read.contract, rules_of(group, follows)),
+                    _ => read.contract,
                 };
+                if read.contract == contract {
+                    return Step::Done;
+                }
                 let Some(former) = self.former.take() else {
                     self.former = Some(world.former_of(self.at, on, read, group.revision()));
                     return Step::More;
                 };
                 if world.change_contract((self.at, on), contract, read, former) {
                     note(world, true, Fault::Contract);
+                    let agrees = matches!(self.change, Change::Consent(_, false));
+                    note(world, agrees, Fault::Agreement);
                     note(world, busy, Fault::ContractDuringJob);
                 }
             }
@@ -101,6 +117,11 @@ impl Admin {
         }
         Step::Done
     }
+}
+
+/// The rules that somebody agrees to who has read this group; none if they follow the rules.
+fn rules_of(group: &Group, follows: bool) -> Option<usize> {
+    (!follows).then(|| group.at(group.revision()).0)
 }
 
 fn note(world: &mut World, happened: bool, fault: Fault) {

@@ -8,6 +8,7 @@ use super::Step;
 use crate::check::{Memory, Promise};
 use crate::copies::merge;
 use crate::directory::{Group, PLAIN, entry};
+use crate::judge::following;
 use crate::terms;
 use crate::variant::{Variant, Violation};
 use crate::world::{DRIVES, Part, World, group};
@@ -123,6 +124,14 @@ fn seen(
                 let asked = book.rules.asked(&row.data_type, &terms.terms);
                 row.carried.absent.extend(asked.into_iter().cloned());
                 shown(&row, roster, &book, Timestamp::from_millis(0))
+            }
+            Variant::ReaderIgnoresAgreement => {
+                let mut roster = roster.clone();
+                roster
+                    .providers
+                    .values_mut()
+                    .for_each(|provider| provider.terms = following(&provider.terms));
+                shown(&row, &roster, &book, Timestamp::from_millis(0))
             }
             _ => shown(&row, roster, &book, Timestamp::from_millis(0)),
         };

@@ -8,7 +8,7 @@ use domain::replication::Decision;
 use super::{ATTEMPTS, Outlets, Step};
 use crate::directory::Outlet;
 use crate::faults::Fault;
-use crate::judge::{ask_source, decide};
+use crate::judge::{ask_source, decide, following};
 use crate::source::{Answer, Batch, Record};
 use crate::variant::Variant;
 use crate::world::{Part, Refused, World};
@@ -159,6 +159,11 @@ impl Replicator {
     }
 
     fn decide(world: &mut World, record: &Record, outlet: &Outlet) -> Result<Decision, Refused> {
+        let mut outlet = outlet.clone();
+        if world.variant == Variant::WriterIgnoresAgreement {
+            outlet.membership.terms = following(&outlet.membership.terms);
+        }
+        let outlet = &outlet;
         let of = |present| decide((&record.id, present, record.version), outlet);
         let decision = of(record.present.as_ref());
         let shows = matches!(decision, Decision::Write { .. });
