@@ -358,6 +358,26 @@ async fn an_erasure_and_the_next_holder_at_once_leave_the_address_with_the_next(
 }
 
 #[tokio::test]
+async fn the_address_of_a_profiles_maker_can_be_the_one_that_it_is_taken_over_with() {
+    let world = World::new().await;
+    for waits in [false, true] {
+        let email = format!("desk{waits}@example.org");
+        let ann = with_address(&world, &format!("ann{waits}"), &email).await;
+        let sent = if waits { json!({ "email": email }) } else { json!({}) };
+        let made = ann.post("/profiles", sent).await.expect(201);
+        let bob = world.visitor(&format!("bob{waits}"));
+        world.verify(&ann.subject, None);
+        world.verify(&bob.subject, Some(&email));
+        let taken = match waits {
+            true => bob.post("/user", Json::Null).await.expect(200),
+            false => bob.post("/user/claim", json!({"invite": made["invite"]["token"]})).await.expect(200),
+        };
+        assert_eq!((&taken["id"], &taken["email"]), (&made["id"], &json!(email)));
+        assert_eq!(holder(&world, &email).await, Some(text(&made["id"])));
+    }
+}
+
+#[tokio::test]
 async fn an_old_answer_of_the_pool_takes_no_address_from_anybody() {
     let world = World::new().await;
     let ann = with_address(&world, "ann", "desk@example.org").await;
