@@ -86,7 +86,7 @@ pub const ROOT: Section = Section {
             "mapping of text to text",
             "none",
             "Tags on every resource, in addition to Freehold's own, which begin with `freehold:`. At most 46.",
-            r#"{"type":"object","maxProperties":48,"additionalProperties":{"type":["string","number","boolean"]}}"#,
+            r#"{"type":"object","maxProperties":46,"additionalProperties":{"type":["string","number","boolean"]}}"#,
         ),
     ],
 };
