@@ -15,7 +15,8 @@ use store::document::Document;
 
 use crate::kinds::function::Code;
 use crate::kinds::{
-    STACK_TAG, function, group, log_group, mapping, permission, queue, role, schedule, stackdoc, table,
+    REGION_TAG, STACK_TAG, function, group, log_group, mapping, permission, queue, role, schedule, stackdoc,
+    table,
 };
 use crate::resource::{Address, Input, Resource};
 
@@ -87,6 +88,21 @@ pub fn desired(stack: &Stack, options: &DesiredOptions) -> Vec<Resource> {
     resources.list
 }
 
+/// The tags of a resource: the file's, and those that say whose it is.
+pub(crate) fn tags(stack: &Stack, region: &str, address: &Address) -> BTreeMap<String, String> {
+    let mut tags = stack.tags.clone();
+    tags.insert(STACK_TAG.to_owned(), stack.name.as_str().to_owned());
+    tags.insert(REGION_TAG.to_owned(), region.to_owned());
+    tags.insert("freehold:resource".to_owned(), address.to_string());
+    tags
+}
+
+/// The execution role of a function. `role.<function>` is the role that versions before the region was part of its name
+/// created: another resource, which goes as soon as no function has it.
+pub fn execution_role(function: &str) -> Address {
+    Address::new("role", format!("{function}-execution"))
+}
+
 struct Resources<'a> {
     stack: &'a Stack,
     options: &'a DesiredOptions,
@@ -108,11 +124,14 @@ impl Resources<'_> {
         format!("{}-{name}", self.stack.name.as_str())
     }
 
+    /// The name of a resource that AWS has once for all regions. At most 64 characters, since the stack's name has at
+    /// most 32, a region 20 and a function's name 10.
+    fn global(&self, name: &str) -> String {
+        format!("{}-{}-{name}", self.stack.name.as_str(), self.options.region)
+    }
+
     fn tags(&self, kind: &str, name: &str) -> BTreeMap<String, String> {
-        let mut tags = self.stack.tags.clone();
-        tags.insert(STACK_TAG.to_owned(), self.stack.name.as_str().to_owned());
-        tags.insert("freehold:resource".to_owned(), Address::new(kind, name).to_string());
-        tags
+        tags(self.stack, &self.options.region, &Address::new(kind, name))
     }
 
     fn tables(&mut self) {
@@ -182,19 +201,20 @@ impl Resources<'_> {
                 tags: self.tags("log_group", name),
             };
             self.add("log_group", name, group);
+            let address = execution_role(name);
             let role = role::Attributes {
-                name: function.clone(),
+                name: self.global(name),
                 description: format!("What function {function} may do"),
                 trust: role::trust("lambda.amazonaws.com"),
                 policy: policy(name),
-                tags: self.tags("role", name),
+                tags: self.tags("role", &address.name),
             };
-            self.add("role", name, role);
+            self.add("role", &address.name, role);
             let code = self.options.code.get(name).cloned();
             let attributes = function::Attributes {
                 name: function,
-                role: output("role", name, "arn"),
-                role_id: output("role", name, "roleId"),
+                role: Input::Ref(address.clone(), "arn"),
+                role_id: Input::Ref(address, "roleId"),
                 runtime: RUNTIME.to_owned(),
                 architecture: match self.stack.functions.architecture {
                     model::Architecture::X86_64 => "x86_64".to_owned(),

@@ -68,6 +68,9 @@ pub enum Error {
     /// The command line is wrong beyond what its grammar can say.
     #[error("{0}")]
     Usage(String),
+    /// `--region` is no region's code.
+    #[error("--region: {0}")]
+    Region(String),
     /// Somebody must agree, and nobody can be asked.
     #[error("{what} needs to be agreed to, and there is no terminal to ask on")]
     NeedsApproval {
@@ -215,6 +218,7 @@ impl Error {
                 diagnostics.first().map_or("FH0201", |first| first.code.0)
             }
             Self::Usage(_) => "FH0203",
+            Self::Region(_) => "FH0122",
             Self::NeedsApproval { .. } => "FH0204",
             Self::Declined => "FH0205",
             Self::Unknown { .. } => "FH0206",
@@ -242,7 +246,7 @@ impl Error {
     /// What it means to whoever started the command.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } | Self::Configuration { .. } => Exit::Configuration,
+            Self::File { .. } | Self::Configuration { .. } | Self::Region(_) => Exit::Configuration,
             Self::Aws { source, .. } => of_aws(source.kind),
             Self::State(StateError::Aws(source)) => of_aws(source.kind),
             Self::State(StateError::Held(_)) => Exit::Locked,
@@ -261,6 +265,7 @@ impl Error {
             Self::File { .. } => "give the stack's file with `--file`, or start one as the README shows".into(),
             Self::Configuration { .. } => "mend the file; `provision validate` checks it without touching anything".into(),
             Self::Usage(_) => "see `provision --help`".into(),
+            Self::Region(_) => domain::stack::REGION_HELP.into(),
             Self::NeedsApproval { flag, .. } => format!("look at `provision plan`, then give `{flag}`"),
             Self::Declined => "run it again when you are ready".into(),
             Self::Unknown { known, .. } if known.is_empty() => "there is none yet".into(),

@@ -48,8 +48,14 @@ pub(super) fn history(text: &str) -> Result<History, String> {
         .map_err(|why| format!("{why}, or a date such as 2014-01-01 (from midnight UTC)"))
 }
 
-/// Whether a text is the name of an AWS region, such as `eu-west-1` or `us-gov-east-1`.
+/// The most characters of a region's code. Names that contain the region rely on it; AWS's longest has 15.
+pub const MAX_REGION: usize = 20;
+
+/// Whether a string has the form of an AWS region's code, such as `eu-west-1` or `us-gov-east-1`.
 pub(super) fn is_region(text: &str) -> bool {
+    if text.len() > MAX_REGION {
+        return false;
+    }
     let parts: Vec<&str> = text.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     match parts.as_slice() {
@@ -175,9 +181,21 @@ mod tests {
         for text in ["eu-west-1", "us-gov-east-1", "ap-southeast-2"] {
             assert!(is_region(text), "{text}");
         }
-        for text in ["", "eu", "eu-west", "EU-west-1", "eu-west-1a", "euwest1", "eu--1", "eu-west-10"] {
+        for text in [
+            "",
+            "eu",
+            "eu-west",
+            "EU-west-1",
+            "eu-west-1a",
+            "euwest1",
+            "eu--1",
+            "eu-west-10",
+            "mars-1",
+            "eu/west-1",
+        ] {
             assert!(!is_region(text), "{text}");
         }
+        assert!(is_region("ap-abcdefghijklmno-1") && !is_region("ap-abcdefghijklmnop-1"));
     }
 
     #[test]

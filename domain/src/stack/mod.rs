@@ -24,8 +24,9 @@ mod yaml;
 
 pub use codes::CODES;
 pub use expand::Variables;
+pub use forms::MAX_REGION;
 pub use model::*;
-pub use parse::{parse, parse_with, parse_with_overlay};
+pub use parse::{MAX_STACK_NAME, REGION_HELP, check_region, parse, parse_with, parse_with_overlay};
 pub(crate) use shape::token_length;
 pub use source::{MAX_BYTES, Source, check_size};
 pub use variables::{SHELL_PREFIX, Values};

@@ -16,7 +16,7 @@ use super::yaml::{self, Entry, Kind, Node};
 use super::{check_removed, check_settings, codes, forms, reference, secrets};
 
 /// The longest name of a stack: `{stack}-{function}` and a generated ending must fit AWS's 64.
-const MAX_STACK_NAME: usize = 32;
+pub const MAX_STACK_NAME: usize = 32;
 
 /// Reads a stack; `variables` gives the value of a variable of the shell.
 ///
@@ -215,10 +215,22 @@ fn name(entry: &Entry, root: &Fields<'_>, report: &mut Report) -> Option<Name> {
 
 fn region(entry: &Entry, report: &mut Report) -> Option<String> {
     let text = report.text(entry)?;
-    if forms::is_region(text) {
-        return Some(text.to_owned());
+    match check_region(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(message) => {
+            report.add(codes::REGION, entry.value.at, message, REGION_HELP);
+            None
+        }
     }
-    let message = format!("{} is not an AWS region", quoted(text));
-    report.add(codes::REGION, entry.value.at, message, "write its code, for example `eu-west-1`");
-    None
+}
+
+/// What to do about a string that is no region.
+pub const REGION_HELP: &str = "write its code, for example `eu-west-1`";
+
+/// Checks a region's code, in the file and on the command line alike.
+///
+/// # Errors
+/// What is wrong with it, for people; its code is FH0122.
+pub fn check_region(text: &str) -> Result<(), String> {
+    if forms::is_region(text) { Ok(()) } else { Err(format!("{} is not an AWS region", quoted(text))) }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::App;
-use crate::error::{Error, Exit, count};
+use crate::error::{Error, Exit, Refusal, count};
 use crate::resource::Address;
 use crate::session::{Adoption, Origin, Session, adopt, adoptable};
 
@@ -14,7 +14,8 @@ use crate::session::{Adoption, Origin, Session, adopt, adoptable};
 ///
 /// Finds what already has the names that the stack would give, and carries no other stack's tag. Shows in what each
 /// differs from the file, asks, tags it and writes it into the state. Nothing else about it is changed: that is for the
-/// next `apply`, after its plan was seen.
+/// next `apply`, after its plan was seen. Resources of another stack, or of the stack of this name in another region,
+/// are never taken; naming the address of one is an error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,6 +47,7 @@ impl Import {
         if !only.is_empty() {
             known(&only, &found)?;
             found.retain(|adoption| only.contains(&adoption.address));
+            refused(&found)?;
         }
         let can = found.iter().filter(|adoption| adoption.refused.is_none()).count();
         if !found.is_empty() {
@@ -84,6 +86,17 @@ fn known(only: &[Address], found: &[Adoption]) -> Result<(), Error> {
     missing.map_or(Ok(()), |address| {
         Err(Error::Unknown { what: "a resource to import at", name: address.to_string(), known: known() })
     })
+}
+
+/// An error if one of the resources that were asked for cannot be taken.
+fn refused(found: &[Adoption]) -> Result<(), Error> {
+    let refusal = |adoption: &Adoption| {
+        let reason = adoption.refused.clone()?;
+        let foreign = adoption.origin == Origin::Elsewhere;
+        Some(Refusal { address: adoption.address.clone(), reason, foreign })
+    };
+    let refusals: Vec<Refusal> = found.iter().filter_map(refusal).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }
 
 /// What was found, and what will become of it.

@@ -89,7 +89,7 @@ struct Globals {
     /// Where the stack runs
     #[arg(long, short, global = true, value_enum, default_value_t = Target::Aws, env = "FREEHOLD_TARGET", hide_env_values = true)]
     target: Target,
-    /// Another AWS region than the file's
+    /// AWS region; overrides `region` in the stack file. Each region has a stack of its own
     #[arg(long, global = true)]
     region: Option<String>,
     /// A profile of your AWS configuration

@@ -29,7 +29,7 @@ pub(super) fn resources(stack: &Stack) -> Vec<Resource> {
         era: 0,
         with_stackdoc: true,
     };
-    let mut resources = vec![crate::session::wanted::control_table(stack)];
+    let mut resources = vec![crate::session::wanted::control_table(stack, template::REGION)];
     resources.extend(desired(stack, &options));
     resources
 }

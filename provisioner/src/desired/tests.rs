@@ -101,6 +101,38 @@ fn every_reference_is_to_a_resource_of_the_stack_and_to_an_earlier_one() {
     }
 }
 
+/// What a resource is called: the attribute that AWS knows it by.
+fn names(resources: &[Resource], global: bool) -> BTreeSet<String> {
+    let kind = |r: &&Resource| crate::kinds::find(&r.address.kind).unwrap().is_global() == global;
+    let name = |r: &Resource| Some(format!("{} {}", r.address.kind, r.attributes.get("name")?.as_str()?));
+    resources.iter().filter(kind).filter_map(name).collect()
+}
+
+#[test]
+fn stacks_of_one_name_in_two_regions_share_no_name_of_a_global_resource() {
+    let of =
+        |region: &str| desired(&stack(), &DesiredOptions { region: region.into(), ..options(Target::Aws) });
+    let (eu, us) = (of("eu-west-1"), of("us-east-1"));
+    assert_eq!(names(&eu, true).len(), FUNCTIONS.len());
+    assert_eq!(names(&eu, true).intersection(&names(&us, true)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(names(&eu, false), names(&us, false), "all others are regional and keep their names");
+    for resource in eu.iter().filter(|resource| resource.attributes.get("tags").is_some()) {
+        assert_eq!(resource.attributes["tags"]["freehold:region"], "eu-west-1", "{}", resource.address);
+    }
+}
+
+#[test]
+fn the_longest_stack_in_the_longest_region_has_names_that_iam_takes() {
+    let name = Name::parse(&"s".repeat(model::MAX_STACK_NAME)).unwrap();
+    let region = format!("ap-{}-1", "r".repeat(model::MAX_REGION - 5));
+    assert_eq!(model::check_region(&region), Ok(()));
+    let options = DesiredOptions { region, ..options(Target::Aws) };
+    let resources = desired(&Stack { name, ..stack() }, &options);
+    let roles = resources.iter().filter(|resource| resource.address.kind == "role");
+    let lengths: Vec<usize> = roles.map(|role| role.attributes["name"].as_str().unwrap().len()).collect();
+    assert_eq!((lengths.len(), lengths.iter().max()), (FUNCTIONS.len(), Some(&64)));
+}
+
 #[test]
 fn addresses_and_kinds_are_known_and_unique() {
     let resources = desired(&stack(), &options(Target::Aws));

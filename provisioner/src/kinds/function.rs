@@ -78,8 +78,8 @@ impl Typed for Function {
         let Some(name) = at.text("name") else { return Ok(Seen::Missing) };
         let Some(answer) = get(at.ctx, name).await? else { return Ok(Seen::Missing) };
         let mut tags = tags(answer.tags.unwrap_or_default());
-        if !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("function `{name}`"), &tags)));
+        if let Some(foreign) = at.foreign::<Self>(&format!("function `{name}`"), &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let role_id = tags.remove(ROLE_TAG).unwrap_or_default();
         let found = answer.configuration.ok_or_else(|| lacking("the function's configuration"))?;

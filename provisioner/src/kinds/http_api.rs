@@ -62,9 +62,9 @@ impl Typed for HttpApi {
         let endpoint = api.api_endpoint().unwrap_or_default().to_owned();
         let tags = read_tags(at.ctx, &format!("/apis/{id}")).await?;
         let attributes = normalise(api, tags);
-        if !at.owns(&attributes.tags) {
-            let what = format!("API `{}` ({id})", attributes.name);
-            return Ok(Seen::Foreign(at.foreign(&what, &attributes.tags)));
+        let what = format!("API `{}` ({id})", attributes.name);
+        if let Some(foreign) = at.foreign::<Self>(&what, &attributes.tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let outputs = outputs_of(&id, &endpoint, &attributes.name);
         Ok(Seen::Owned(Found { id, attributes, outputs }))
@@ -117,7 +117,8 @@ async fn look(at: At<'_>) -> Result<Option<Api>, AwsError> {
         for api in page.items.unwrap_or_default() {
             let recorded = at.id().is_some() && api.api_id() == at.id();
             let named = api.name() == Some(name);
-            if recorded || (named && api.tags.as_ref().is_some_and(|t| at.owns(&tags(t.clone())))) {
+            if recorded || (named && api.tags.as_ref().is_some_and(|t| at.owns::<HttpApi>(&tags(t.clone()))))
+            {
                 return Ok(Some(api));
             }
             other = if named { Some(api) } else { other };

@@ -6,7 +6,7 @@
 use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
 use serde::{Deserialize, Serialize};
 
-use super::typed::{At, Found, STACK_TAG, Seen, Tags, Typed, gone, lacking, outputs, seen, surplus, tags};
+use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, outputs, seen, surplus, tags};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, ErrorKind, Policy, retry};
 
@@ -28,6 +28,8 @@ pub struct Attributes {
 
 impl Typed for LogGroup {
     const NAME: &'static str = "log_group";
+    // The first invocation of a function creates its log group.
+    const UNTAGGED_IS_OURS: bool = true;
     type Attributes = Attributes;
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
@@ -36,8 +38,8 @@ impl Typed for LogGroup {
         let arn = arn(&group)?;
         let listed = at.ctx.clients.logs().list_tags_for_resource().resource_arn(&arn).send().await?;
         let tags = tags(listed.tags.unwrap_or_default());
-        if tags.contains_key(STACK_TAG) && !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("log group `{name}`"), &tags)));
+        if let Some(foreign) = at.foreign::<Self>(&format!("log group `{name}`"), &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let attributes = Attributes { name: name.to_owned(), retention_days: group.retention_in_days, tags };
         Ok(Seen::Owned(Found {

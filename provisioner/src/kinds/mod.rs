@@ -34,7 +34,7 @@ pub mod user_pool_client;
 pub mod user_pool_domain;
 
 pub use listings::Listings;
-pub use typed::STACK_TAG;
+pub use typed::{REGION_TAG, STACK_TAG};
 
 /// Every kind.
 pub fn all() -> &'static [&'static dyn Kind] {
@@ -74,9 +74,8 @@ pub struct Context {
     pub clients: Clients,
     /// The stack's name.
     pub stack: String,
-    /// Tags that every resource of the stack carries; among them `freehold:stack`, by which ours are told from others'.
-    pub tags: std::collections::BTreeMap<String, String>,
-    /// Whether what has our name and no stack's tag is taken for ours, as `provision import` does.
+    /// Whether a resource with this stack's name and without ownership tags counts as this stack's, as in
+    /// `provision import`.
     pub adopting: bool,
     /// What was listed for many at once.
     pub listings: Listings,
@@ -102,7 +101,8 @@ pub enum Read {
     Missing,
     /// The stack's own resource.
     Owned(Observed),
-    /// Something of that name which does not carry the stack's tag. The text says what and where.
+    /// A resource of that name which is not this stack's: of another stack, of another region, or without tags. The
+    /// string says what and whose.
     Foreign(String),
 }
 
@@ -176,6 +176,11 @@ pub trait Kind: Send + Sync {
 
     /// Whether it holds what people own, so that losing it must be confirmed.
     fn holds_data(&self) -> bool {
+        false
+    }
+
+    /// Whether AWS has it once for all regions of an account, so that its name must contain the region.
+    fn is_global(&self) -> bool {
         false
     }
 

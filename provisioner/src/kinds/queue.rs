@@ -63,8 +63,8 @@ impl Typed for Queue {
             return Ok(Seen::Missing);
         };
         let tags = tags(listed.tags.unwrap_or_default());
-        if !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("queue `{name}`"), &tags)));
+        if let Some(foreign) = at.foreign::<Self>(&format!("queue `{name}`"), &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let values = answer.attributes.unwrap_or_default();
         let arn = values.get(&Name::QueueArn).ok_or_else(|| lacking("the queue's ARN"))?.clone();

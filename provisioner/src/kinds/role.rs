@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use aws_sdk_iam::types::{Role as IamRole, Tag};
 
-use super::typed::{At, Found, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, surplus, tags};
+use super::typed::{
+    At, Found, REGION_TAG, Seen, Tags, Typed, gone, lacking, optional, outputs, seen, surplus, tags,
+};
 use super::{Context, Effect, Recorded};
 use crate::aws::{AwsError, ErrorKind, Policy, retry};
 use crate::resource::Outputs;
@@ -35,22 +37,32 @@ const POLICY: &str = "freehold";
 
 impl Typed for Role {
     const NAME: &'static str = "role";
+    const GLOBAL: bool = true;
     type Attributes = Attributes;
 
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
         let Some(name) = at.text("name") else { return Ok(Seen::Missing) };
         let Some(role) = get(at.ctx, name).await? else { return Ok(Seen::Missing) };
         let tags = tags(role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
-        if !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("role `{name}`"), &tags)));
+        let what = format!("role `{name}`");
+        if let Some(foreign) = at.foreign::<Self>(&what, &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let request = at.ctx.clients.iam().get_role_policy().role_name(name).policy_name(POLICY);
         let policy = optional(request.send().await.map_err(AwsError::from))?;
+        let policy = policy.map(|policy| document(policy.policy_document())).unwrap_or_default();
+        // Before names contained the region, stacks of one name in two regions took over each other's roles, and both
+        // recorded them. Such a role serves the region that its policy names.
+        if !tags.contains_key(REGION_TAG)
+            && let Some(other) = other_region(&policy, at.ctx.clients.region())
+        {
+            return Ok(Seen::Foreign(format!("{what} serves region `{other}`, which its policy names")));
+        }
         let attributes = Attributes {
             name: name.to_owned(),
             description: role.description().unwrap_or_default().to_owned(),
             trust: role.assume_role_policy_document().map(document).unwrap_or_default(),
-            policy: policy.map(|policy| document(policy.policy_document())).unwrap_or_default(),
+            policy,
             tags,
         };
         Ok(Seen::Owned(Found { id: name.to_owned(), attributes, outputs: outputs_of(&role) }))
@@ -191,6 +203,19 @@ fn aws_tags(tags: &Tags) -> Result<Vec<Tag>, AwsError> {
     tags.iter().map(|(key, value)| Ok(Tag::builder().key(key).value(value).build()?)).collect()
 }
 
+/// A region other than this one that the ARNs in a policy name.
+fn other_region<'a>(policy: &'a Value, region: &str) -> Option<&'a str> {
+    match policy {
+        Value::String(arn) => {
+            let named = arn.strip_prefix("arn:")?.split(':').nth(2)?;
+            Some(named).filter(|named| !named.is_empty() && *named != region)
+        }
+        Value::Array(items) => items.iter().find_map(|item| other_region(item, region)),
+        Value::Object(fields) => fields.values().find_map(|field| other_region(field, region)),
+        _ => None,
+    }
+}
+
 /// A policy document as IAM gives it: percent-encoded JSON.
 fn document(encoded: &str) -> Value {
     serde_json::from_str(&percent_decode(encoded)).unwrap_or_else(|_| Value::String(encoded.to_owned()))
@@ -234,6 +259,16 @@ mod tests {
         let encoded = "%7B%22Statement%22%3A%5B%5D%2C%22Version%22%3A%222012-10-17%22%7D";
         assert_eq!(document(encoded), json!({"Version": "2012-10-17", "Statement": []}));
         assert_eq!(document(r#"{"Statement":[],"Version":"2012-10-17"}"#), document(encoded));
+    }
+
+    #[test]
+    fn a_policy_names_the_region_that_its_role_serves() {
+        let policy = json!({"Statement": [{"Action": ["x:y"], "Resource": ["arn:aws:iam::1:role/r", "*"]}, {
+            "Action": ["dynamodb:GetItem"], "Resource": "arn:aws:dynamodb:us-east-1:1:table/acme-data",
+        }]});
+        assert_eq!(other_region(&policy, "eu-west-1"), Some("us-east-1"));
+        assert_eq!(other_region(&policy, "us-east-1"), None);
+        assert_eq!(other_region(&Value::Null, "us-east-1"), None);
     }
 
     #[test]

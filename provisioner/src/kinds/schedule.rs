@@ -50,8 +50,8 @@ impl Typed for Schedule {
         let listed = events.list_tags_for_resource().resource_arn(&arn).send().await?;
         let pairs = listed.tags.unwrap_or_default().into_iter();
         let tags = tags(pairs.map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
-        if !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("schedule `{name}`"), &tags)));
+        if let Some(foreign) = at.foreign::<Self>(&format!("schedule `{name}`"), &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let Some(targets) = targets(at.ctx, name).await? else { return Ok(Seen::Missing) };
         let attributes = normalise(name, &rule, &targets, tags);

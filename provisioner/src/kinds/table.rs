@@ -91,8 +91,8 @@ impl Typed for Table {
         }
         let arn = table.table_arn().ok_or_else(|| lacking("the table's ARN"))?.to_owned();
         let tags = read_tags(at.ctx, &arn).await?;
-        if !at.owns(&tags) {
-            return Ok(Seen::Foreign(at.foreign(&format!("table `{name}`"), &tags)));
+        if let Some(foreign) = at.foreign::<Self>(&format!("table `{name}`"), &tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         let ttl = read_ttl(at.ctx, name).await?;
         let recovery = read_recovery(at.ctx, name).await?;

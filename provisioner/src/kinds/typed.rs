@@ -47,19 +47,33 @@ impl<'a> At<'a> {
         self.recorded.map(|recorded| recorded.physical_id.as_str())
     }
 
-    /// Whether these tags are those of the stack.
-    pub(super) fn owns(&self, tags: &Tags) -> bool {
-        match tags.get(STACK_TAG) {
-            Some(stack) => *stack == self.ctx.stack,
-            None => self.ctx.adopting,
-        }
+    /// Whether a resource with these tags is this stack's.
+    pub(super) fn owns<K: Typed>(&self, tags: &Tags) -> bool {
+        self.foreign::<K>("it", tags).is_none()
     }
 
-    /// What to say of something that has our name but not our tag.
-    pub(super) fn foreign(&self, what: &str, tags: &Tags) -> String {
-        match tags.get(STACK_TAG) {
-            Some(stack) => format!("{what} belongs to stack `{stack}`"),
-            None => format!("{what} exists and does not carry the tag `{STACK_TAG}`"),
+    /// Why a resource with these tags is not this stack's; `None` if it is.
+    ///
+    /// The only place that decides ownership. A resource belongs to a stack in a region; the account is the one that the
+    /// credentials open, so every resource that can be found here is in it.
+    pub(super) fn foreign<K: Typed>(&self, what: &str, tags: &Tags) -> Option<String> {
+        let region = self.ctx.clients.region();
+        match (tags.get(STACK_TAG), tags.get(REGION_TAG)) {
+            (stack, Some(other)) if other != region => {
+                let stack = stack.map_or("another stack", String::as_str);
+                Some(format!("{what} belongs to stack `{stack}` in region `{other}`"))
+            }
+            (Some(stack), _) if *stack != self.ctx.stack => {
+                Some(format!("{what} belongs to stack `{stack}`"))
+            }
+            (None, _) if !self.ctx.adopting && !K::UNTAGGED_IS_OURS => {
+                Some(format!("{what} exists and does not carry the tag `{STACK_TAG}`"))
+            }
+            // A stack of this name in another region finds it too. Only the state can say whose it is.
+            (Some(_), None) if K::GLOBAL && self.recorded.is_none() && !self.ctx.adopting => {
+                Some(format!("{what} does not carry the tag `{REGION_TAG}` and is not in this stack's state"))
+            }
+            _ => None,
         }
     }
 }
@@ -103,6 +117,10 @@ pub(super) trait Typed: Send + Sync {
     const NAME: &'static str;
     /// The resolved attributes.
     type Attributes: Serialize + DeserializeOwned + Send;
+    /// Whether AWS has it once for all regions of an account. Its name must then contain the region.
+    const GLOBAL: bool = false;
+    /// Whether it is this stack's although nobody has tagged it, because AWS itself may have created it.
+    const UNTAGGED_IS_OURS: bool = false;
 
     /// Finds out what is there.
     fn find(at: At<'_>) -> impl Future<Output = Result<Seen<Self::Attributes>, AwsError>> + Send;
@@ -186,6 +204,9 @@ impl<T: Typed> Kind for T {
     }
     fn holds_data(&self) -> bool {
         T::holds_data()
+    }
+    fn is_global(&self) -> bool {
+        T::GLOBAL
     }
     fn moves_outputs(&self, path: &str) -> &'static [&'static str] {
         T::moves_outputs(path)
@@ -281,8 +302,10 @@ pub(super) fn outputs<const N: usize>(pairs: [(&str, &str); N]) -> Outputs {
 /// Tags.
 pub(super) type Tags = BTreeMap<String, String>;
 
-/// The tag that tells our resources from others'.
+/// The tag with the name of the stack that a resource belongs to.
 pub const STACK_TAG: &str = "freehold:stack";
+/// The tag with the region of the stack that a resource belongs to.
+pub const REGION_TAG: &str = "freehold:region";
 
 /// Tags as AWS gave them, without those that AWS itself made.
 pub(super) fn tags(pairs: impl IntoIterator<Item = (String, String)>) -> Tags {

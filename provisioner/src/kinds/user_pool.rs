@@ -81,10 +81,9 @@ impl Typed for UserPool {
     async fn find(at: At<'_>) -> Result<Seen<Attributes>, AwsError> {
         let Some(pool) = look(at).await? else { return Ok(Seen::Missing) };
         let found = found(at.ctx, &pool)?;
-        let tags = &found.attributes.tags;
-        if !at.owns(tags) {
-            let what = format!("user pool `{}` ({})", found.attributes.name, found.id);
-            return Ok(Seen::Foreign(at.foreign(&what, tags)));
+        let what = format!("user pool `{}` ({})", found.attributes.name, found.id);
+        if let Some(foreign) = at.foreign::<Self>(&what, &found.attributes.tags) {
+            return Ok(Seen::Foreign(foreign));
         }
         Ok(Seen::Owned(found))
     }
@@ -169,7 +168,7 @@ async fn look(at: At<'_>) -> Result<Option<UserPoolType>, AwsError> {
             page.user_pools().iter().filter(|pool| pool.name() == Some(name)).filter_map(|pool| pool.id())
         {
             match describe(at.ctx, id).await? {
-                Some(pool) if at.owns(&normalise(&pool).tags) => return Ok(Some(pool)),
+                Some(pool) if at.owns::<UserPool>(&normalise(&pool).tags) => return Ok(Some(pool)),
                 pool => other = pool.or(other),
             }
         }

@@ -128,13 +128,14 @@ impl Parts<'_> {
             "name" => self.node.and_then(|node| self.text(node, "name")).unwrap_or_else(any),
             "id" => self.node.and_then(id).unwrap_or_else(any),
             "function" => self.node.and_then(|node| self.text(node, "function")).unwrap_or_else(any),
+            "role" => self.node.and_then(|node| self.text(node, "role")).unwrap_or_else(any),
             "pool" => self.id_of("user_pool").unwrap_or_else(any),
             "api" => self.id_of("http_api").unwrap_or_else(any),
             _ => any(),
         }
     }
 
-    /// A text attribute; one that refers to another resource's name is that resource's.
+    /// A text attribute; one that refers to another resource's name or ARN is that resource's name.
     fn text(&self, node: &Node, key: &str) -> Option<String> {
         let wanted = node.desired.as_ref().and_then(|desired| desired.get(key));
         let prior = || node.prior.as_ref().and_then(|prior| prior.attributes.get(key));
@@ -143,7 +144,7 @@ impl Parts<'_> {
             Value::Object(reference) => {
                 let (address, output) = reference.get("$ref")?.as_str()?.split_once('#')?;
                 let of = self.plan.node(&Address::try_from(address.to_owned()).ok()?)?;
-                (output == "name").then(|| self.text(of, "name")).flatten()
+                matches!(output, "name" | "arn").then(|| self.text(of, "name")).flatten()
             }
             _ => None,
         }
@@ -218,8 +219,13 @@ mod tests {
         let name = |name: &str| Some(json!({ "name": name }));
         let plan = of(vec![
             node("table.data", Action::NoOp, name("study-data"), Some("study-data")),
-            node("role.api", Action::Create, name("study-api"), None),
-            node("function.api", Action::Create, name("study-api"), None),
+            node("role.api-execution", Action::Create, name("study-eu-west-1-api"), None),
+            node(
+                "function.api",
+                Action::Create,
+                Some(json!({ "name": "study-api", "role": { "$ref": "role.api-execution#arn" } })),
+                None,
+            ),
             node(
                 "permission.api",
                 Action::Create,

@@ -7,6 +7,7 @@
 mod diff;
 mod drift;
 pub mod fingerprint;
+mod former_roles;
 mod gap;
 #[cfg(test)]
 mod generated;
@@ -30,6 +31,7 @@ use serde_json::Value;
 
 pub use diff::diff;
 pub use drift::{Drift, Drifted, Found, drift};
+pub use former_roles::explain_former_roles;
 pub use impact::{Consents, Counted, Estimate, Impact, Measure, impact};
 pub use lint::lint;
 pub use make::plan;

@@ -16,14 +16,15 @@ pub(super) enum When {
 }
 
 /// Actions of one service on one resource. In the resource stand `{partition}`, `{region}`, `{account}`, `{stack}`,
-/// `{name}` (its name), `{id}` (what AWS knows it by, `*` before it is there), `{function}`, `{pool}` and `{api}` (those
-/// that it belongs to).
+/// `{name}` (its name), `{id}` (what AWS knows it by, `*` before it is there), `{function}`, `{role}`, `{pool}` and
+/// `{api}` (those that it belongs to).
 pub(super) type Row = (When, &'static str, &'static [&'static str], &'static str);
 
 const ANY: &str = "*";
 const TABLE: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{name}";
 const DIRECTORY: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{stack}-directory";
 const ROLE: &str = "arn:{partition}:iam::{account}:role/{name}";
+const OF_ROLE: &str = "arn:{partition}:iam::{account}:role/{role}";
 const LOGS: &str = "arn:{partition}:logs:{region}:{account}:log-group:{name}";
 const LOG_STREAMS: &str = "arn:{partition}:logs:{region}:{account}:log-group:{name}:*";
 const ALL_LOGS: &str = "arn:{partition}:logs:{region}:{account}:log-group:*";
@@ -124,7 +125,7 @@ const FUNCTION_ROWS: &[Row] = &[
     (Read, "lambda", &["GetFunction", "ListTags"], FUNCTION),
     (Create, "lambda", &["CreateFunction"], FUNCTION),
     (Write, "lambda", &["TagResource"], FUNCTION),
-    (Write, "iam", &[PASS_ROLE], ROLE),
+    (Write, "iam", &[PASS_ROLE], OF_ROLE),
     (Update, "lambda", &["UpdateFunctionCode", "UpdateFunctionConfiguration", "UntagResource"], FUNCTION),
     (Delete, "lambda", &["DeleteFunction"], FUNCTION),
 ];
@@ -248,3 +249,18 @@ pub(super) const TO_COUNT: &[Row] = &[
     (Read, "dynamodb", &["Query"], "arn:{partition}:dynamodb:{region}:{account}:table/{stack}-replicas"),
     (Read, "dynamodb", &["Query"], DIRECTORY),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_global_exactly_if_the_arns_that_it_is_created_under_name_no_region() {
+        for kind in crate::kinds::all() {
+            let created = of(kind.name()).iter().filter(|(when, _, _, arn)| *when == Create && *arn != ANY);
+            let arns: Vec<&str> = created.map(|(.., arn)| *arn).collect();
+            let global = arns.iter().any(|arn| !arn.contains("{region}"));
+            assert_eq!(kind.is_global(), global, "{}: {arns:?}", kind.name());
+        }
+    }
+}

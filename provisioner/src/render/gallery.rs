@@ -35,6 +35,7 @@ fn failures() -> Vec<Error> {
     vec![
         Error::File { path: PathBuf::from("stack.yaml"), source: std::io::ErrorKind::NotFound.into() },
         Error::Usage("`--user` needs the password in FREEHOLD_PASSWORD".into()),
+        Error::Region("`mars-1` is not an AWS region".into()),
         Error::NeedsApproval { what: "this plan".into(), flag: "--yes".into() },
         Error::Declined,
         unknown(&["apiUrl", "clientId"]),

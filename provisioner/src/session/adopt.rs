@@ -112,7 +112,6 @@ fn adopting(session: &Session) -> AwsWorld {
     AwsWorld::new(Context {
         clients: session.clients.clone(),
         stack: session.name().to_owned(),
-        tags: super::wanted::tags(&session.stack),
         adopting: true,
         listings: crate::kinds::Listings::default(),
     })

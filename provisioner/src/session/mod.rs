@@ -37,7 +37,8 @@ use crate::event::{Event, Events, Silent, Summary};
 use crate::kinds::{Context, Listings, Read};
 use crate::local::{self, LocalOptions, Running};
 use crate::plan::{
-    Drift, Losses, Plan, drift, plan, plan_destroy, protect, rule_changes, settle_renames, vanishing,
+    Drift, Losses, Plan, drift, explain_former_roles, plan, plan_destroy, protect, rule_changes,
+    settle_renames, vanishing,
 };
 use crate::resource::{Address, Resource};
 use crate::state::{self, DynamoState, Entry, Lease, LeaseTimes, Owner, Snapshot, StateStore};
@@ -189,7 +190,7 @@ impl Session {
         };
         let calls = Arc::new(Calls::default());
         let clients = Clients::new(ConnectOptions {
-            region: options.region.clone().unwrap_or_else(|| stack.region.clone()),
+            region: stack.region.clone(),
             profile: options.profile.clone(),
             endpoint: emulator.as_ref().map(|emulator| emulator.endpoint.clone()),
             network: options.network.clone(),
@@ -202,7 +203,6 @@ impl Session {
         let context = Context {
             clients: clients.clone(),
             stack: name.clone(),
-            tags: wanted::tags(&stack),
             adopting: false,
             listings: Listings::default(),
         };
@@ -243,6 +243,7 @@ impl Session {
         let mut plan = plan(self.name(), desired, &observed, &snapshot.entries, self.world.as_ref())?;
         settle_renames(&mut plan, &snapshot.entries);
         owners::note_owner_changes(self, &mut plan).await?;
+        explain_former_roles(&mut plan);
         let gone = vanishing(&plan);
         let losses = losses::of_vanishing(self, &gone).await?;
         protect(&mut plan, &gone, &self.stack.removed, &losses);

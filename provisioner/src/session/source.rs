@@ -17,12 +17,18 @@ pub fn load(file: &Path, env: Option<&str>) -> Result<Stack, Error> {
     read_all(file, env, &BTreeMap::new())
 }
 
-/// Reads and checks the stack that a command is about, with the values given to its variables.
+/// Reads and checks the stack that a command is about, with the values given to its variables, in the region that the
+/// command names.
 ///
 /// # Errors
-/// If a file cannot be read, or with everything that is wrong with the configuration.
+/// If a file cannot be read, with everything that is wrong with the configuration, or if `options.region` is no region.
 pub fn load_with(options: &Options) -> Result<Stack, Error> {
-    read_all(&options.file, options.env.as_deref(), &options.vars)
+    let mut stack = read_all(&options.file, options.env.as_deref(), &options.vars)?;
+    if let Some(region) = &options.region {
+        stack::check_region(region).map_err(Error::Region)?;
+        stack.region.clone_from(region);
+    }
+    Ok(stack)
 }
 
 fn read_all(file: &Path, env: Option<&str>, vars: &BTreeMap<String, String>) -> Result<Stack, Error> {

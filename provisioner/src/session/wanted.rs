@@ -10,16 +10,9 @@ use crate::desired::{self, DesiredOptions, desired};
 use crate::error::Error;
 use crate::event::Event;
 use crate::kinds::function::Code;
-use crate::kinds::{STACK_TAG, table};
+use crate::kinds::table;
 use crate::package::{self, Architecture, Artefact};
 use crate::resource::Resource;
-
-/// Tags that every resource of the stack carries.
-pub(super) fn tags(stack: &Stack) -> BTreeMap<String, String> {
-    let mut tags = stack.tags.clone();
-    tags.insert(STACK_TAG.to_owned(), stack.name.to_string());
-    tags
-}
 
 /// Everything, with functions built.
 pub(super) async fn resources(session: &Session) -> Result<Vec<Resource>, Error> {
@@ -38,7 +31,7 @@ pub(super) fn without_code(session: &Session) -> Vec<Resource> {
 }
 
 fn of(session: &Session, options: &DesiredOptions) -> Vec<Resource> {
-    let mut resources = vec![control_table(&session.stack)];
+    let mut resources = vec![control_table(&session.stack, &options.region)];
     resources.extend(desired(&session.stack, options));
     resources
 }
@@ -90,10 +83,8 @@ pub(crate) async fn for_aws(
 }
 
 /// The table that the state is kept in. It is a resource like others, but made before the lock can be taken.
-pub(crate) fn control_table(stack: &Stack) -> Resource {
+pub(crate) fn control_table(stack: &Stack, region: &str) -> Resource {
     let address = control();
-    let mut tags = tags(stack);
-    tags.insert("freehold:resource".to_owned(), address.to_string());
     let attributes = table::Attributes {
         name: format!("{}-control", stack.name),
         keys: table::Keys { hash: "pk".to_owned(), range: "sk".to_owned() },
@@ -106,7 +97,7 @@ pub(crate) fn control_table(stack: &Stack) -> Resource {
             stack::Encryption::AwsOwned => table::Encryption::AwsOwned,
             stack::Encryption::CustomerManaged => table::Encryption::CustomerManaged,
         },
-        tags,
+        tags: desired::tags(stack, region, &address),
     };
     // Serialising this document cannot fail: its keys are texts and nothing in it is fallible.
     Resource { address, attributes: serde_json::to_value(attributes).unwrap_or_default() }

@@ -173,7 +173,9 @@ impl Attributes<'_> {
     /// Tags as a list, as most types want them.
     fn tag_list(&self) -> Value {
         let tags = self.at("tags").and_then(Value::as_object);
-        let tags = tags.into_iter().flatten().map(|(key, value)| json!({ "Key": key, "Value": value }));
+        let tag =
+            |(key, value): (&String, &Value)| json!({ "Key": key, "Value": self.scope.intrinsic(value) });
+        let tags = tags.into_iter().flatten().map(tag);
         tags.collect()
     }
 }

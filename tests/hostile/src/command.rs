@@ -58,8 +58,7 @@ impl World {
     pub async fn command_until(&self, args: &[&str], interrupt: (InterruptHandle, Interrupt)) -> Ended {
         let (out, err) = (Pipe::default(), Pipe::default());
         let file = self.file().display().to_string();
-        let all =
-            ["provision"].iter().chain(args).copied().chain(["--file", &file, "--region", crate::REGION]);
+        let all = ["provision"].iter().chain(args).copied().chain(["--file", &file, "--region", self.region]);
         let around = Around {
             network: Some(Network(self.aws.network())),
             functions: self.options().functions,

@@ -78,7 +78,12 @@ fn subject(record: &Record, groups: &[Address]) -> Option<Address> {
         }
         (Service::DynamoDb, "PutItem") => ("stackdoc", "main".to_owned()),
         (Service::DynamoDb, _) => ("table", short("TableName")),
-        (Service::Iam, _) => ("role", short("RoleName")),
+        (Service::Iam, _) => {
+            let name = short("RoleName");
+            let function =
+                name.strip_prefix(crate::REGION).map_or(&*name, |rest| rest.trim_start_matches('-'));
+            return Some(provision::desired::execution_role(function));
+        }
         (Service::Logs, _) => ("log_group", short("logGroupName")),
         (Service::Sqs, _) => ("queue", short("QueueName")),
         (Service::Lambda, "AddPermission") => ("permission", short("FunctionName")),

@@ -30,6 +30,8 @@ pub struct World {
     /// The account.
     pub aws: Aws,
     dir: Arc<TempDir>,
+    /// The region that `provision` is told. ARNs name [`crate::REGION`] all the same.
+    pub region: &'static str,
     /// How long its lock holds. At first no time at all: whoever comes next takes it over.
     pub lease: LeaseTimes,
 }
@@ -75,12 +77,12 @@ impl World {
             heartbeat: Duration::from_secs(86_400),
             ..LeaseTimes::default()
         };
-        Self { aws, dir: Arc::new(dir), lease }
+        Self { aws, dir: Arc::new(dir), region: crate::REGION, lease }
     }
 
     /// The same file for another account.
     pub fn elsewhere(&self, aws: Aws) -> Self {
-        Self { aws, dir: self.dir.clone(), lease: self.lease }
+        Self { aws, dir: self.dir.clone(), region: self.region, lease: self.lease }
     }
 
     /// The file.
@@ -105,7 +107,7 @@ impl World {
         Options {
             network: Some(Network(self.aws.network())),
             functions: Some(self.dir.path().to_owned()),
-            region: Some(crate::REGION.to_owned()),
+            region: Some(self.region.to_owned()),
             lease: self.lease,
             // No function runs here that could work a job off.
             detach: true,

@@ -51,7 +51,7 @@ pub struct Role {
 
 impl Role {
     pub async fn of(world: &World, function: &str) -> Self {
-        let name = format!("{}-{function}", world.name);
+        let name = format!("{}-eu-west-1-{function}", world.name);
         let iam = world.clients.iam();
         let names = iam.list_role_policies().role_name(&name).send().await.unwrap().policy_names;
         let [policy_name] = names.as_slice() else { panic!("one inline policy, not {names:?}") };

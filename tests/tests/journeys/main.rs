@@ -19,6 +19,7 @@ mod joining_while_writing;
 mod limits;
 mod plans;
 mod provisioning;
+mod regions;
 mod repairing;
 mod rule_changes;
 mod sharing;

@@ -177,3 +177,21 @@ async fn logs_know_the_functions() {
     assert_eq!(code, 1);
     assert!(err.contains("there is: api, replicator, worker, scrubber"), "{err}");
 }
+
+#[tokio::test]
+async fn a_region_on_the_command_line_is_checked_as_the_files_is() {
+    let (_dir, path) = stack_file(GOOD);
+    for region in ["mars-1", "", "eu/west-1", "eu-west-1a", "ap-abcdefghijklmnop-1"] {
+        for command in [&["validate"][..], &["plan"], &["plan", "--target", "local"], &["render"], &["graph"]]
+        {
+            let args: Vec<&str> =
+                command.iter().copied().chain(["--file", &path, "--region", region]).collect();
+            let (code, out, err) = provision(&args).await;
+            assert_eq!((code, out.as_str()), (3, ""), "{args:?}: {err}");
+            let why = format!("error[FH0122]: --region: `{region}` is not an AWS region");
+            assert!(err.contains(&why) && err.contains("write its code, for example `eu-west-1`"), "{err}");
+        }
+    }
+    let (code, out, _) = provision(&["validate", "--file", &path, "--region", "us-gov-east-1"]).await;
+    assert_eq!((code, out.contains("is valid")), (0, true));
+}

@@ -104,6 +104,22 @@ fn an_update_of_every_kind_that_dies_after_any_call_is_completed_by_the_next() {
     complete("update", &matrix(&world, &snapshots, Next::Apply, &whole));
 }
 
+#[test]
+fn a_migration_to_roles_of_the_region_that_dies_after_any_call_is_completed_by_the_next() {
+    let (world, former) = blocking(async {
+        let world = crate::regions::former().await;
+        let snapshot = world.aws.snapshot("everything");
+        (world, snapshot)
+    });
+    let world = blocking(async { world.elsewhere(Aws::restored(&former)) });
+    let snapshots = watched(&world, async |world| _ = world.apply().await);
+    assert!(snapshots.len() > 60, "{}", snapshots.len());
+    let whole = world.aws.state().inventory();
+    let roles: Vec<&String> = whole.iter().filter(|name| name.starts_with("role ")).collect();
+    assert!(roles.len() == 5 && roles.iter().all(|role| role.contains("acme-eu-west-1-")), "{roles:?}");
+    complete("migration", &matrix(&world, &snapshots, Next::Apply, &whole));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_future_that_is_dropped_at_a_call_leaves_no_more_than_the_account() {
     for when in [When::Before, When::After] {

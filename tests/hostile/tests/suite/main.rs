@@ -17,6 +17,7 @@ mod functions;
 mod identity_and_api;
 mod locks;
 mod quotas;
+mod regions;
 mod roles;
 mod schedule;
 mod smaller;
@@ -51,6 +52,11 @@ async fn deployed() -> World {
     world.settle().await;
     world.aws.take_calls();
     world
+}
+
+/// The name of the role of a function of `acme`.
+fn role_of(function: &str) -> String {
+    function.replace("acme-", &format!("acme-{}-", hostile::REGION))
 }
 
 /// What a function's mapping says.

@@ -4,7 +4,7 @@ use hostile::services::mappings::REFUSALS;
 use hostile::{Switches, World};
 use tokio::time::Instant;
 
-use crate::{deployed, of, refused, secs};
+use crate::{deployed, of, refused, role_of, secs};
 
 #[tokio::test(start_paused = true)]
 async fn gotcha_01_a_role_that_cannot_be_assumed_yet_is_waited_for_when_a_function_is_made() {
@@ -15,7 +15,7 @@ async fn gotcha_01_a_role_that_cannot_be_assumed_yet_is_waited_for_when_a_functi
     // Dense: nobody sleeps long beyond the moment.
     let state = world.aws.state();
     for made in of(&calls, "CreateFunction").iter().filter(|call| call.refused.is_none()) {
-        let late = made.begun - state.roles[made.call.text("FunctionName")].made - secs(10);
+        let late = made.begun - state.roles[&role_of(made.call.text("FunctionName"))].made - secs(10);
         assert!(late <= secs(1), "{} came {late:?} late", made.call.text("FunctionName"));
     }
 }
@@ -24,7 +24,7 @@ async fn gotcha_01_a_role_that_cannot_be_assumed_yet_is_waited_for_when_a_functi
 async fn gotcha_01_a_role_that_cannot_be_assumed_yet_is_waited_for_when_a_function_is_changed() {
     let world = deployed().await;
     world.aws.switches().role_assumable = secs(10);
-    world.aws.state().roles.remove("acme-worker");
+    world.aws.state().roles.remove(&role_of("acme-worker"));
     world.settle().await;
     assert!(refused(&world.aws.take_calls(), "UpdateFunctionConfiguration", "cannot be assumed") > 0);
 }
@@ -72,7 +72,7 @@ async fn gotcha_02_the_same_holds_for_a_mapping_that_is_changed() {
             Switches { policy_seen_by_mappings: secs(20), mapping_refusal: shape, ..Switches::default() };
         {
             let (now, mut state) = (world.aws.now(), world.aws.state());
-            state.roles.get_mut("acme-replicator").unwrap().changed = now;
+            state.roles.get_mut(&role_of("acme-replicator")).unwrap().changed = now;
             let mapping = state.mappings.values_mut().find(|m| m.function == "acme-replicator").unwrap();
             mapping.doc["BatchSize"] = 7.into();
         }
@@ -94,10 +94,10 @@ async fn gotcha_15_a_policy_that_is_malformed_for_a_while_is_sent_again() {
 async fn gotcha_15_a_role_that_was_made_again_under_its_name_gets_its_functions_grants_renewed() {
     let world = deployed().await;
     let before = world.aws.state().functions["acme-api"].role_id.clone();
-    world.aws.state().roles.remove("acme-api");
+    world.aws.state().roles.remove(&role_of("acme-api"));
     world.settle().await;
     let state = world.aws.state();
-    let (role, function) = (&state.roles["acme-api"], &state.functions["acme-api"]);
+    let (role, function) = (&state.roles[&role_of("acme-api")], &state.functions["acme-api"]);
     assert_ne!(role.id, before);
     assert_eq!(function.role_id, role.id, "the function's grant is for the role of now");
 }
@@ -108,7 +108,7 @@ async fn gotcha_15_policies_are_detached_before_a_role_is_deleted() {
     world.aws.switches().pages_of_one = true;
     {
         let mut state = world.aws.state();
-        let role = state.roles.get_mut("acme-worker").unwrap();
+        let role = state.roles.get_mut(&role_of("acme-worker")).unwrap();
         role.attached
             .extend(["arn:aws:iam::aws:policy/A".to_owned(), "arn:aws:iam::aws:policy/B".to_owned()]);
         role.policies.insert("by-hand".to_owned(), "{}".to_owned());
