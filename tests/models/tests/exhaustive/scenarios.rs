@@ -33,8 +33,8 @@ pub fn contracts() -> Scenario {
 
 /// A provider who agreed to the rules does not follow them, and agrees to others later.
 pub fn consent() -> Scenario {
-    let scenario = Scenario { name: "consent", asks: true, rule: Rule::High, ..rules() };
-    Scenario { contracts: &[Contract::Agreed(Rule::High)], contract_revisions: 2, versions: 1, ..scenario }
+    let scenario = Scenario { name: "consent", asks: true, rule: Rule::High, rule_revisions: 2, ..rules() };
+    Scenario { contracts: &[Contract::Agreed(Rule::High)], contract_revisions: 1, ..scenario }
 }
 
 /// A provider who followed the rules asks to be asked, while the rules narrow and widen.
@@ -45,6 +45,7 @@ pub fn no_longer_following() -> Scenario {
         contract_revisions: 1,
         split: true,
         versions: 1,
+        deletes: false,
         ..rules()
     }
 }
