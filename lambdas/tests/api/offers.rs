@@ -420,8 +420,7 @@ async fn a_corrected_owner_of_a_declared_group_revokes_the_invitation_of_the_wro
     let group = store::ids::group();
     let wrong = stack_offer(&world, &group, 1, "wrnog");
     let rules = &world.document.group_defaults;
-    let new =
-        store::directory::NewGroup { id: group.clone(), name: "clinic", rules, shards: 1, owner: None };
+    let new = store::directory::NewGroup { id: group.clone(), name: "clinic", rules, shards: 1, owner: None };
     let name = domain::id::Name::parse("clinic").unwrap();
     world.store.create_declared_group(&new, &name, &wrong, world.now()).await.unwrap();
     assert_eq!(ann.all("/user/invitations").await.len(), 1);
@@ -436,7 +435,10 @@ async fn a_corrected_owner_of_a_declared_group_revokes_the_invitation_of_the_wro
     ann.post(&path(&wrong), Json::Null).await.problem(409, "not-acceptable");
     let seen = bob.all(&format!("/groups/{group}/invitations")).await;
     let statuses: Vec<String> = seen.iter().map(|one| text(&one["status"])).collect();
-    assert!(statuses.contains(&"revoked".to_owned()) && statuses.contains(&"accepted".to_owned()), "{seen:?}");
+    assert!(
+        statuses.contains(&"revoked".to_owned()) && statuses.contains(&"accepted".to_owned()),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]

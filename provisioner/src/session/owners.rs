@@ -25,7 +25,8 @@ pub(super) async fn note_owner_changes(session: &Session, plan: &mut Plan) -> Re
             Err(error) => return Err(failed(&error).into()),
         };
         if let Some(note) = note {
-            node.reason = Some(node.reason.take().map_or_else(|| note.clone(), |why| format!("{why}; {note}")));
+            node.reason =
+                Some(node.reason.take().map_or_else(|| note.clone(), |why| format!("{why}; {note}")));
         }
     }
     Ok(())
@@ -151,7 +152,11 @@ mod tests {
         other.changes[0].path = "rules".into();
         assert!(!changes_owner(&other));
         let mut renamed = node(None);
-        renamed.changes.push(Change { path: "name".into(), before: Some(json!("endo")), ..renamed.changes[0].clone() });
+        renamed.changes.push(Change {
+            path: "name".into(),
+            before: Some(json!("endo")),
+            ..renamed.changes[0].clone()
+        });
         assert_eq!(current_name(&renamed).unwrap().as_str(), "endo");
         assert_eq!(current_name(&node(None)).unwrap().as_str(), "endocrinology");
     }

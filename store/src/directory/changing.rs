@@ -70,11 +70,7 @@ pub(super) fn is_over(latest: Option<Timestamp>) -> bool {
 
 impl Store {
     /// The action on a group's row that a change of its roster begins with.
-    pub(super) fn roster_changes(
-        &self,
-        group: &GroupId,
-        change: &RosterChange,
-    ) -> Result<TransactWriteItem> {
+    pub(super) fn roster_changes(&self, group: &GroupId, change: &RosterChange) -> Result<TransactWriteItem> {
         let update = change
             .of_group(self, group)
             .update_expression("ADD rosterRev :one, changing :change")

@@ -6,7 +6,9 @@ use domain::time::Timestamp;
 
 use super::governing::NO_OWNER;
 use super::invitations::{Invitation, Role};
-use super::members::{Leaving, MemberId, OWNS_SINCE, READS, ROLES, UserMembership, member_from_row, roles_text};
+use super::members::{
+    Leaving, MemberId, OWNS_SINCE, READS, ROLES, UserMembership, member_from_row, roles_text,
+};
 use super::offers::LOST_BY;
 use super::{GroupRow, built};
 use crate::Store;

@@ -35,7 +35,8 @@ use crate::rows::Freshness;
 /// Open invitations per group at most, besides the one that the stack offers.
 pub const MOST_OPEN: u64 = 1_000;
 /// Why a group can offer no more.
-pub const TOO_MANY_OPEN: &str = "the group has 1,000 open invitations; revoke some, or wait until they expire";
+pub const TOO_MANY_OPEN: &str =
+    "the group has 1,000 open invitations; revoke some, or wait until they expire";
 /// Why an answered invitation stays as it is.
 const ANSWERED: &str = "the invitation was answered or revoked already; create another one";
 /// The attribute of a group's row with the invitation that the stack offers.
@@ -78,8 +79,8 @@ impl Store {
             let writer = actions.len();
             actions.extend(self.writer_stands(invitation)?);
             // An expired invitation may be removed by TTL at any time, and needs no revocation.
-            if let Some(previous) = current
-                .filter(|current| current.id != invitation.id && current.expires > invitation.offered)
+            if let Some(previous) =
+                current.filter(|current| current.id != invitation.id && current.expires > invitation.offered)
             {
                 actions.push(self.revoke_row(&previous, "attribute_exists(pk)")?);
             }

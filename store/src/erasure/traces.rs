@@ -118,7 +118,8 @@ mod tests {
         let other = UserId::from_bits(9);
         let found = |row: Row| trace(&row, &whom, &job);
         assert_eq!(found(row("GROUP#g", "INVITE#i", &[("user", other.as_str())])), Trace::None);
-        let to_ann = |written| row("GROUP#g", "INVITE#i", &[("email", " Ann@example.org"), ("offered", written)]);
+        let to_ann =
+            |written| row("GROUP#g", "INVITE#i", &[("email", " Ann@example.org"), ("offered", written)]);
         assert_eq!(found(to_ann(BEFORE)), Trace::Row);
         assert_eq!(found(to_ann(AFTER)), Trace::None, "for the next holder of the address");
         assert_eq!(found(row("GROUP#g", "INVITE#i", &[("email", "bob@example.org")])), Trace::None);
@@ -128,11 +129,20 @@ mod tests {
         assert_eq!(found(invited), Trace::Names(vec!["invitedBy"]));
         let address = keys::email_partition("ann@example.org");
         let waiting = |written| {
-            row("INVITE#h", "PROFILE", &[("waitsFor", &address), ("user", other.as_str()), ("offered", written)])
+            row(
+                "INVITE#h",
+                "PROFILE",
+                &[("waitsFor", &address), ("user", other.as_str()), ("offered", written)],
+            )
         };
-        assert_eq!(found(waiting(BEFORE)), Trace::Names(vec!["waitsFor"]), "others' profile, without the address");
+        assert_eq!(
+            found(waiting(BEFORE)),
+            Trace::Names(vec!["waitsFor"]),
+            "others' profile, without the address"
+        );
         assert_eq!(found(waiting(AFTER)), Trace::None, "for the next holder of the address");
-        let at_address = |written| row(&address, "PROFILE#u", &[("user", other.as_str()), ("offered", written)]);
+        let at_address =
+            |written| row(&address, "PROFILE#u", &[("user", other.as_str()), ("offered", written)]);
         assert_eq!((found(at_address(BEFORE)), found(at_address(AFTER))), (Trace::Row, Trace::None));
         assert_eq!(found(row(&address, keys::ERASED, &[])), Trace::None, "until the erasure is finished");
         let loss = |of: &str, written| {

@@ -167,9 +167,7 @@ impl Offers {
             (Writer::Root, _) => true,
             (Writer::Other, _) if self.without == Without::WriterOwns => true,
             (Writer::Other, None) => false,
-            (Writer::Other, Some(since)) => {
-                since <= offer.revision || self.without == Without::OwnsSince
-            }
+            (Writer::Other, Some(since)) => since <= offer.revision || self.without == Without::OwnsSince,
         };
         let lost = |at: u8| at > offer.revision && self.without != Without::RoleLoss;
         let losses =
