@@ -231,25 +231,27 @@ impl Store {
         let group = actions.len();
         actions.push(self.group_offers(invitation)?);
         actions.extend(self.offer_stands(invitation, caller)?);
-        actions.extend(self.writer_stands(invitation)?);
+        match invitation.writer {
+            // There is no row that could be checked.
+            Writer::Erased => return self.declined_before(invitation).await,
+            Writer::Stack | Writer::User(_) => actions.extend(self.writer_stands(invitation)?),
+        }
         match self.transact(actions).await {
-            Err(error) if error.refused_at(0) => {
-                let current = self.invitation(&invitation.group, &invitation.id).await?;
-                match current.status {
-                    InvitationStatus::Declined => Ok(()),
-                    InvitationStatus::Accepted => {
-                        Err(StoreError::Conflict("the invitation was accepted already"))
-                    }
-                    InvitationStatus::Pending | InvitationStatus::Revoked => {
-                        Err(StoreError::Conflict(CLOSED))
-                    }
-                }
-            }
+            Err(error) if error.refused_at(0) => self.declined_before(invitation).await,
             Err(error) if error.refused_at(group) && !self.group(&invitation.group).await?.active => {
                 Err(StoreError::Missing("group"))
             }
             Err(StoreError::Refused(_)) => Err(StoreError::Conflict(CLOSED)),
             other => other,
+        }
+    }
+
+    /// The result of an earlier decline.
+    async fn declined_before(&self, invitation: &Invitation) -> Result<()> {
+        match self.invitation(&invitation.group, &invitation.id).await?.status {
+            InvitationStatus::Declined => Ok(()),
+            InvitationStatus::Accepted => Err(StoreError::Conflict("the invitation was accepted already")),
+            InvitationStatus::Pending | InvitationStatus::Revoked => Err(StoreError::Conflict(CLOSED)),
         }
     }
 

@@ -210,7 +210,8 @@ impl Offers {
             }
             Pending::Lose { person, revision } => {
                 let unchanged = revision == state.revision || self.without == Without::LossAtRevision;
-                if unchanged && state.active {
+                // A membership that has ended meanwhile, as by an erasure, cannot end again.
+                if unchanged && state.active && state.has_role(person) {
                     state.lose(person, revision + 1);
                 }
             }
