@@ -14,6 +14,8 @@ use email_address::{EmailAddress, Error, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::text::is_invisible;
+
 /// Bytes of an address at most (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 pub const MAX_BYTES: usize = 254;
 /// Bytes of the part before the `@` at most (RFC 5321, section 4.5.3.1.1).
@@ -59,6 +61,10 @@ fn check(text: &str) -> Result<String, String> {
     if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
         return Err(format!("it contains {}, which cannot be seen", code_point(c)));
     }
+    // The crate takes every character that is not ASCII, such as a no-break space.
+    if text.chars().any(char::is_whitespace) {
+        return Err(CHARACTERS.to_owned());
+    }
     // A few characters are canonically equivalent to an ASCII character (U+212A to `K`, U+037E to `;`). Normalized, the
     // address would be another person's.
     let turns_ascii = |c: &char| !c.is_ascii() && std::iter::once(*c).nfc().any(|c| c.is_ascii());
@@ -83,6 +89,7 @@ fn check(text: &str) -> Result<String, String> {
     Ok(text)
 }
 
+const CHARACTERS: &str = "it contains blanks, brackets or other characters that an address cannot have";
 const NO_DOMAIN: &str = "the part after the `@` must be a domain such as `example.org`";
 
 fn reason(error: &Error) -> String {
@@ -100,23 +107,8 @@ fn reason(error: &Error) -> String {
         Error::UnsupportedDisplayName | Error::MissingDisplayName | Error::MissingEndBracket => {
             "it has a name or brackets around the address".to_owned()
         }
-        _ => "it contains blanks, brackets or other characters that an address cannot have".to_owned(),
+        _ => CHARACTERS.to_owned(),
     }
-}
-
-/// Whether a character has no visible form of its own, or changes the direction of those around it. Blanks in the middle
-/// of an address are refused with a reason of their own.
-fn is_invisible(c: char) -> bool {
-    // Default_Ignorable_Code_Point, Bidi_Control and General_Category=Cf of Unicode 16, and the blank characters that are
-    // neither white space nor ignorable: U+115F, U+1160, U+2800, U+3164, U+FFA0.
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
-            | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
-            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 fn code_point(c: char) -> String {
@@ -215,6 +207,8 @@ mod tests {
             ("a@[127.0.0.1]", domain),
             ("a@ex!ample.org", domain),
             ("a b@example.org", "cannot have"),
+            ("a\u{A0}b@example.org", "cannot have"),
+            ("a@exam\u{3000}ple.org", "cannot have"),
             ("a@b@example.org", "cannot have"),
             ("a..b@example.org", "cannot have"),
             (".a@example.org", "cannot have"),
@@ -225,7 +219,7 @@ mod tests {
             ("a@-x.org", "cannot have"),
             ("<ann@example.org>", ""),
             ("Ann <ann@example.org>", ""),
-            ("\"a b\"@example.org", "quotation marks"),
+            ("\"ab\"@example.org", "quotation marks"),
             (&format!("{long_local}@example.org"), "longer than 64 bytes"),
             (&format!("a@{long_domain}"), "longer than 254 bytes"),
             ("an\u{200B}n@example.org", "U+200B"),
