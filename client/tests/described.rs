@@ -100,7 +100,7 @@ macro_rules! types {
 
 /// Schemas without a type of their own: words, what the calls take apart into parameters, and pages, which the calls of
 /// lists read.
-const NO_TYPE: [&str; 14] = [
+const NO_TYPE: [&str; 15] = [
     "Id",
     "ItemId",
     "DataType",
@@ -113,6 +113,7 @@ const NO_TYPE: [&str; 14] = [
     "GroupPatch",
     "Transfer",
     "NewAudience",
+    "NewConsent",
     "NewProfile",
     "Claim",
 ];
@@ -139,6 +140,8 @@ fn every_schema_is_read_with_all_that_is_in_it() {
         Contract,
         Job,
         ContractState,
+        Consent,
+        ConsentOfType,
         Invitation,
         InvitationToMe,
         Acceptance,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::groups::texts;
-use super::{Progress, Rule, words};
+use super::{Progress, Rule, Verdict, words};
 
 /// What a provider allows on top of the group's rules; what is left out allows everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -104,6 +104,9 @@ pub struct Consent {
     /// The group's name; not in the response to an agreement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
+    /// The group's purpose, if it has one; not in the response to an agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_description: Option<String>,
     /// How they take changes of the group's rules.
     pub rules: RulesMode,
     /// The revision that they agreed to; `None` if they follow the rules.
@@ -128,8 +131,8 @@ pub struct ConsentOfType {
     /// The data type.
     #[serde(rename = "type")]
     pub data_type: String,
-    /// `widens`, `both` or `undecided`: what the current rules mean compared with the agreed ones.
-    pub verdict: String,
+    /// What the current rules mean compared with the agreed ones.
+    pub verdict: Verdict,
     /// What was agreed to.
     pub agreed: RulesOfType,
     /// What counts now.

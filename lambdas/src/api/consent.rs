@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::datatype::DataType;
 use domain::id::Name;
-use domain::rules::compare::{
-    Budget, Comparison, Example, Finding, Side, Verdict, adds_nothing, compare_within,
-};
+use domain::rules::compare::{Budget, Comparison, Example, Finding, Side, adds_nothing, compare_within};
 use domain::rules::{AgreedRules, Agreement, CompiledContract, CompiledRules, Question, Terms, compile};
 use domain::stack::{Rule, RuleSet};
 use domain::value::fields_to_json;
@@ -16,6 +14,8 @@ use store::StoreError;
 use store::directory::{Caller, GroupRow, Job};
 use store::page::{Direction, Window};
 
+use super::group_rules::verdict;
+use super::groups::described;
 use super::preview::{MOST_ITEMS, PAGE};
 use super::request::SINGLE_BODY;
 use super::response::Response;
@@ -72,7 +72,8 @@ impl Call<'_> {
         let mut body = consent_json(group, agreement, pending);
         body.insert("groupName".into(), group.name.clone().into());
         body.insert("types".into(), types.into());
-        Ok(Response::json(200, &body.into()))
+        let body = described(body.into(), "groupDescription", group.description.as_ref());
+        Ok(Response::json(200, &body))
     }
 
     /// The agreed rules and the current ones, unless it is known that the current ones share nothing beyond the agreed
@@ -272,16 +273,6 @@ impl Difference<'_> {
             json.insert("example".into(), example_json(example));
         }
         json
-    }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Unchanged => "unchanged",
-        Verdict::Narrows => "narrows",
-        Verdict::Widens => "widens",
-        Verdict::Both => "both",
-        Verdict::Undecided => "undecided",
     }
 }
 

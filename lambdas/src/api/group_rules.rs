@@ -98,7 +98,7 @@ fn revision_json(revision: &RulesRevision, shown: bool) -> Json {
     json
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Unchanged => "unchanged",
         Verdict::Narrows => "narrows",

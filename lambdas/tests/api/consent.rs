@@ -156,6 +156,9 @@ async fn a_consent_shows_the_difference_an_example_and_how_many_items_it_is_abou
         "pending": false, "types": [],
     });
     assert_eq!(before, none);
+    let purpose = json!({"description": "Finds high readings"});
+    study.ann.patch(&format!("/groups/{group}"), purpose).await.expect(200);
+    assert_eq!(study.consent().await["groupDescription"], "Finds high readings");
     study.rules(when("resource.mgdl > 140", &["takenAt", "mgdl", "note"])).await;
     let consent = study.consent().await;
     let head = ["rules", "agreedRevision", "currentRevision", "pending"].map(|name| consent[name].clone());
