@@ -4,7 +4,7 @@
 //! it. And a group never loses its last owner: the count is part of the condition, so of two owners who remove each
 //! other at once exactly one succeeds.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use domain::id::{GroupId, UserId};
 use domain::time::Timestamp;
 
