@@ -54,7 +54,7 @@ async fn an_owner_s_rules_stay_inside_the_stack_s_defaults() {
     let problem = put(json!([rule("resource.mgdl > 179", &["mgdl"])])).await.problem(422, "invalid");
     assert_eq!(
         problem["errors"][0]["message"],
-        "shares the item `{\"mgdl\":180,\"takenAt\":\"2026-01-01T00:00:00Z\"}`, which `groupDefaults` of stack.yaml do not allow; \
+        "shares `mgdl` of the item `{\"mgdl\":180,\"note\":\"share\",\"takenAt\":\"2026-01-01T00:00:00Z\"}`, which `groupDefaults` of stack.yaml do not allow; \
          of `glucose` they allow `takenAt`, `mgdl` where `resource.mgdl > 180`; or `note` where \
          `resource has note && resource.note == \"share\"`"
     );

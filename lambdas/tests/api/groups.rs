@@ -102,7 +102,7 @@ async fn a_group_s_purpose_is_shown_to_its_members_and_to_those_who_are_invited(
         listed.iter().map(|invitation| invitation["groupDescription"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(bob.get(&preview).await.expect(200)["groupDescription"], purpose);
-    assert_eq!(shown(&bob).await, [purpose.clone()]);
+    assert_eq!(shown(&bob).await, std::slice::from_ref(&purpose));
     for target in [&path, &preview] {
         eve.get(target).await.problem(404, "not-found");
     }

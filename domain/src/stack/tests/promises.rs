@@ -178,6 +178,24 @@ fn variables_are_put_in_their_places() {
 }
 
 #[test]
+fn a_purpose_is_plain_text_of_a_group_that_can_be_seen() {
+    let described =
+        |yaml: &str| read(&with("lead@example.org", &format!("lead@example.org\n    description: {yaml}")));
+    let stack = described("|\n      Readings for the clinic.\n      Ask at the desk.\n").unwrap();
+    let purpose = stack.groups["endocrinology"].description.as_ref().unwrap();
+    assert_eq!(purpose.as_str(), "Readings for the clinic.\nAsk at the desk.");
+    for (yaml, told) in [
+        ("\"\"".to_owned(), "`description` must not be empty"),
+        ("\"care\\u202eteam\"".to_owned(), "`description` contains `U+202E`"),
+        ("x".repeat(1001), "`description` has 1001 characters; it may have at most 1000"),
+    ] {
+        let found = described(&yaml).unwrap_err();
+        assert_eq!((found.len(), found[0].code), (1, crate::stack::codes::VALUE), "{found:?}");
+        assert!(found[0].message.starts_with(told), "{found:?}");
+    }
+}
+
+#[test]
 fn an_overlay_merges_mappings_and_replaces_all_else() {
     let over = "name: study-test\ngroups:\n  endocrinology: { owner: test@example.org }\n  second:\n    owner: a@example.org\n    rules: [{ types: [glucose] }]\nprotection: { deletionProtection: false }\n";
     let stack = layered(GOOD, over).unwrap();
