@@ -143,7 +143,7 @@ impl Call<'_> {
         let revision = before.revision.checked_add(1);
         let revision = revision.ok_or_else(|| Problem::conflict("contract", "leave and join again"))?;
         let compiled = self.compiled(contract.clone(), revision, "")?;
-        match self.store().change_contract(group, &membership, &compiled, self.now).await {
+        match self.store().change_contract(&caller.user, group, &membership, &compiled, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });

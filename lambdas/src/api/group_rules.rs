@@ -11,7 +11,7 @@ use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
-use store::directory::{Extent, GroupRow};
+use store::directory::{Caller, Extent, GroupRow};
 
 use super::request::SINGLE_BODY;
 use super::response::Response;
@@ -117,7 +117,7 @@ impl Call<'_> {
                 let detail = "the rules of this group are what stack.yaml declares; change them there";
                 return Err(Problem::conflict("declared-group", detail));
             }
-            if let Some(answer) = self.try_rules(&group, &rules).await? {
+            if let Some(answer) = self.try_rules(&caller, &group, &rules).await? {
                 return Ok(answer);
             }
             group = self.standing(&caller).await?.group;
@@ -126,7 +126,12 @@ impl Call<'_> {
     }
 
     /// None if somebody else changed them meanwhile.
-    async fn try_rules(&self, group: &GroupRow, rules: &RuleSet) -> Result<Option<Response>, Problem> {
+    async fn try_rules(
+        &self,
+        caller: &Caller,
+        group: &GroupRow,
+        rules: &RuleSet,
+    ) -> Result<Option<Response>, Problem> {
         let before = self.store().rule_set(&group.id, group.rule_revision).await?;
         if before == *rules {
             let body = json!({ "rules": rules, "revision": group.rule_revision });
@@ -135,7 +140,8 @@ impl Call<'_> {
         let shards = group.layout.current().shards;
         let narrower = only_takes_away(&self.document().data_types, &before, rules);
         let extent = if narrower { Extent::Narrower } else { Extent::Any };
-        match self.store().change_rules(group, (rules, extent), shards, self.now).await {
+        match self.store().change_rules_by(Some(&caller.user), group, (rules, extent), shards, self.now).await
+        {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });

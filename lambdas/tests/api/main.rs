@@ -31,6 +31,8 @@ mod idempotency;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod ledger;
@@ -48,6 +50,8 @@ mod narrowing;
 mod profile;
 #[cfg(test)]
 mod profiles;
+#[cfg(test)]
+mod quotas;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
