@@ -51,6 +51,9 @@ struct Neighbours<'w> {
 
 const SLOW_ITEMS: usize = 4;
 
+/// How long a record takes to get from the table to the function at best: part of every item's lag.
+const STREAM: Duration = Duration::from_millis(100);
+
 impl<'w> Neighbours<'w> {
     async fn of(world: &'w World) -> Self {
         let (eve, mal) = (world.person("eve").await, world.person("mal").await);
@@ -58,9 +61,11 @@ impl<'w> Neighbours<'w> {
         eve.admit(&eves, "provider", &eve).await;
         mal.admit(&mals, "provider", &mal).await;
         // Compared at every place of the text, and found at its end.
-        let slow = format!("resource.text like \"*{}b*\"", "a".repeat(100));
-        let slow =
-            vec![json!({"types": ["memo"], "when": format!("{slow} && {slow}"), "history": "all"}); 50];
+        let slow = format!("resource.text like \"*{}b*\"", "a".repeat(40));
+        let slow = vec![
+            json!({"types": ["memo"], "when": format!("resource has text && {slow} && {slow}"), "history": "all"});
+            50
+        ];
         world.rules(&mals, slow.into(), 1).await;
         world.rules(&eves, json!([{"types": ["memo"], "history": "all"}]), 1).await;
         for _ in 0..SLOW_ITEMS {
@@ -161,13 +166,13 @@ async fn nobody_waits_for_the_rules_of_somebody_elses_group() {
         assert!(during, "Eve's copy is there before Mal's rules have been evaluated");
         lags[1] = lags[1].min(lag);
         // At least a few rounds: the first may have met anything on this machine.
-        if round >= 2 && lags[1] < lags[0] * 2 {
+        if round >= 2 && STREAM + lags[1] < (STREAM + lags[0]) * 2 {
             break;
         }
     }
     let [alone, beside] = lags;
-    println!("the lag of an item is {alone:?} alone, and {beside:?} beside the slowest rules");
-    assert!(beside < alone * 2, "{beside:?} instead of {alone:?}");
+    println!("the function takes {alone:?} for an item alone, and {beside:?} beside the slowest rules");
+    assert!(STREAM + beside < (STREAM + alone) * 2, "{beside:?} instead of {alone:?}");
 }
 
 #[tokio::test]

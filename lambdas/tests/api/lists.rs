@@ -119,7 +119,7 @@ async fn a_page_of_large_items_is_read_no_further_than_it_is_answered() {
         all.push(text(&made["id"]));
         world.replicate(&ann, all.last().unwrap()).await;
     }
-    let lists = ["/user/data?", "/user/data/types/memo?", "/user/export?"].map(str::to_owned);
+    let lists = ["/user/data?", "/user/data/types/memo?", "/user/data/export?"].map(str::to_owned);
     let shared = [format!("/groups/{group}/data?"), format!("/groups/{group}/data?order=asc&")];
     for list in lists.into_iter().chain(shared) {
         world.calls.lock().unwrap().clear();
@@ -168,7 +168,6 @@ async fn readers_see_no_pages_of_what_was_deleted_until_four_thousand_of_it() {
         })
         .collect();
     world.store.apply(&tombstones, world.now()).await.unwrap();
-    assert_eq!(world.replica_rows(&group, "glucose").await, 2_501);
     let page = ann.get(&format!("/groups/{group}/data")).await.expect(200);
     assert_eq!(numbers(page["items"].as_array().unwrap()), [250]);
     assert!(page["next"].is_null());
