@@ -1,6 +1,7 @@
 //! Freehold's functions: one thin binary per trigger over a handler that knows nothing of Lambda.
 
 pub mod api;
+pub mod evaluation;
 pub mod identity;
 pub mod invocation;
 pub mod metrics;

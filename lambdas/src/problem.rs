@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 use store::StoreError;
+use store::quotas::Quota;
 
 /// A problem: what a caller is told, and what the log may say about its cause.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,6 +166,19 @@ impl Problem {
             .header("retry-after", seconds.to_string())
     }
 
+    /// 429: a quota of the person is used up.
+    pub fn quota(quota: Quota, seconds: u32) -> Self {
+        let detail = format!(
+            "you may make at most {} {} in one {} (UTC); repeat in {seconds} s",
+            quota.limit(),
+            quota.name(),
+            quota.period()
+        );
+        Self::new(429, "quota-exceeded", "a quota is used up", detail)
+            .with("limit", quota.limit())
+            .header("retry-after", seconds.to_string())
+    }
+
     /// 503: later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(503, "unavailable", "not possible at the moment", detail).header("retry-after", "2")
@@ -205,6 +219,7 @@ impl From<StoreError> for Problem {
                 "a request with this `idempotency-key` and another body was answered before; use a new key for each \
                  request, and the same one only to repeat it",
             ),
+            StoreError::Quota { quota, seconds } => Self::quota(quota, seconds),
             StoreError::Forbidden(detail) => Self::forbidden(detail),
             StoreError::Busy(code) => Self { cause: Some(format!("busy: {}", word(&code)).into()), ..busy() },
             StoreError::Unavailable(text) => {

@@ -12,21 +12,26 @@ use std::time::{Duration, Instant};
 
 use domain::id::{DriveId, ItemId, Name};
 use domain::item::Item;
-use domain::replication::{Change, Decision, decide, must_ask_source};
+use domain::replication::Change;
 use domain::time::Timestamp;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 use store::clock::now;
 use store::document::Document;
 use store::heartbeat::{self, Beat};
-use store::sharing::Outlet;
-use store::{Store, StoreError, attr, data};
+use store::{Store, StoreError, attr, data, repairs};
+
+use crate::evaluation::{Budget, Evaluation};
 
 /// Drives worked on at once.
 const DRIVES_AT_ONCE: usize = 8;
 /// Items whose source is asked at once, for one drive.
 const READS_AT_ONCE: usize = 8;
-/// Time left aside at the end of an invocation, so that a batch fails by our word and not by being cut off.
+/// Items parked at once, of one drive.
+const PARKED_AT_ONCE: usize = 16;
+/// How often one drive's part of a batch is tried before it is parked.
+const ATTEMPTS: u32 = 4;
+/// Time left aside at the end of an invocation, in which what is not done by then is parked.
 const RESERVE: Duration = Duration::from_secs(5);
 
 /// The stream function.
@@ -34,6 +39,7 @@ const RESERVE: Duration = Duration::from_secs(5);
 pub struct Replicator {
     store: Store,
     document: Arc<Document>,
+    budget: Budget,
 }
 
 /// What a batch did.
@@ -60,17 +66,17 @@ impl Outcome {
 
 /// The last record of one item in a batch; the ones before it are overtaken.
 #[derive(Debug, Clone)]
-struct Record {
+pub(crate) struct Record {
     data_type: Name,
-    id: ItemId,
+    pub(crate) id: ItemId,
     /// The item as it reads now; none if it was deleted.
     present: Option<Item>,
     version: u64,
-    written: Option<Timestamp>,
+    pub(crate) written: Option<Timestamp>,
 }
 
 impl Record {
-    fn change(&self) -> Change<'_> {
+    pub(crate) fn change(&self) -> Change<'_> {
         match &self.present {
             Some(item) => Change::Present(item),
             None => Change::Deleted { id: &self.id, data_type: &self.data_type, version: self.version },
@@ -81,14 +87,20 @@ impl Record {
 impl Replicator {
     /// The function over a store.
     pub fn new(store: Store, document: Arc<Document>) -> Self {
-        Self { store, document }
+        Self { store, document, budget: Budget::default() }
     }
 
-    /// Handles one batch of a stream.
+    /// The same, with another budget for the evaluation of rules.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Handles one batch of a stream. A drive whose part cannot be done has it parked for repair, and fails no other.
     ///
     /// # Errors
-    /// If some record could not have its effect before the deadline. The whole batch is then to be delivered again:
-    /// repeats change nothing, and partial batch responses are not honoured everywhere.
+    /// If something could neither be done nor parked. The whole batch is then to be delivered again: repeats change
+    /// nothing, and partial batch responses are not honoured everywhere.
     pub async fn handle(&self, event: &Json, deadline: Instant) -> Result<Outcome, StoreError> {
         let records = event.get("Records").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut outcome = Outcome { records: records.len(), ..Outcome::default() };
@@ -110,12 +122,14 @@ impl Replicator {
         }
         let drives: Vec<(DriveId, Vec<Record>)> =
             drives.into_iter().map(|(drive, records)| (drive, records.into_values().collect())).collect();
-        let applied: Vec<Outcome> = stream::iter(&drives)
-            .map(|(drive, records)| self.replicate_until(drive, records, deadline))
+        // All of them to the end, whatever becomes of one.
+        let applied: Vec<Result<Outcome, StoreError>> = stream::iter(&drives)
+            .map(|(drive, records)| self.replicate_or_park(drive, records, deadline))
             .buffer_unordered(DRIVES_AT_ONCE)
-            .try_collect()
-            .await?;
+            .collect()
+            .await;
         for one in applied {
+            let one = one?;
             outcome.written += one.written;
             outcome.superseded += one.superseded;
             outcome.parked += one.parked;
@@ -123,69 +137,79 @@ impl Replicator {
         Ok(outcome)
     }
 
-    /// Replicates one drive's records, trying again what may pass until the deadline is near.
-    async fn replicate_until(
+    /// Replicates one drive's records; what fails a few times, or is not done when the deadline is near, is parked.
+    async fn replicate_or_park(
         &self,
         drive: &DriveId,
         records: &[Record],
         deadline: Instant,
     ) -> Result<Outcome, StoreError> {
-        let mut pause = Duration::from_millis(100);
+        let until = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+        let replicated = tokio::time::timeout_at(until.into(), self.replicate_until(drive, records, until));
+        let late = || StoreError::Unavailable("not done in time".into());
+        let error = match replicated.await.unwrap_or_else(|_| Err(late())) {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        let reason = repairs::reason(&error);
+        tracing::error!(reason, items = records.len(), "a drive's part of a batch is parked for repair");
+        let parked = self.park_items(drive, records, &reason).await?;
+        Ok(Outcome { parked, ..Outcome::default() })
+    }
+
+    /// Replicates one drive's records. What may pass is tried again, with growing and jittered waits.
+    async fn replicate_until(
+        &self,
+        drive: &DriveId,
+        records: &[Record],
+        until: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let mut attempt = 1;
         loop {
-            match self.replicate(drive, records).await {
-                Err(error) if error.is_transient() && Instant::now() + pause + RESERVE < deadline => {
-                    tracing::warn!(%error, "trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                other => return other,
+            let error = match self.replicate(drive, records).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            let most = 100u64 << attempt;
+            let pause = Duration::from_millis(most / 2 + fastrand::u64(..most / 2));
+            if !error.is_transient() || attempt == ATTEMPTS || Instant::now() + pause >= until {
+                return Err(error);
             }
+            tracing::warn!(reason = repairs::reason(&error), attempt, "trying again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
         }
     }
 
     async fn replicate(&self, drive: &DriveId, records: &[Record]) -> Result<Outcome, StoreError> {
         // Read after the batch arrived: a join committed before an item was written is seen here.
         let outlets = self.store.outlets(drive, &self.document).await?;
-        let mut outcome = Outcome::default();
         if outlets.is_empty() {
-            return Ok(outcome);
+            return Ok(Outcome::default());
         }
-        let decisions: Vec<Vec<Decision>> = stream::iter(records)
-            .map(|record| self.decide(drive, record, &outlets))
-            .buffer_unordered(READS_AT_ONCE)
-            .try_collect()
-            .await?;
-        let decisions = decisions.concat();
+        let evaluation = Evaluation::new(records, outlets, self.budget);
+        let mut evaluation = on_a_thread(move || evaluation.decide()).await?;
+        let doubtful = evaluation.doubtful();
+        if !doubtful.is_empty() {
+            let sources: Vec<Record> = stream::iter(&doubtful)
+                .map(|record| self.ask_source(drive, record))
+                .buffer_unordered(READS_AT_ONCE)
+                .try_collect()
+                .await?;
+            evaluation = on_a_thread(move || evaluation.decide_from_sources(sources)).await?;
+        }
+        let (decisions, late) = evaluation.finish();
         let applied = self.store.apply(&decisions, now()).await?;
-        outcome.written = applied.written;
-        outcome.superseded = applied.superseded;
-        Ok(outcome)
-    }
-
-    /// What one record means for every group; the source is asked where the record cannot be trusted.
-    async fn decide(
-        &self,
-        drive: &DriveId,
-        record: &Record,
-        outlets: &[Outlet],
-    ) -> Result<Vec<Decision>, StoreError> {
-        let mut asked: Option<Record> = None;
-        let mut decisions = Vec::with_capacity(outlets.len());
-        for Outlet { membership, book } in outlets {
-            let decision = decide(&record.change(), membership, book);
-            // Only what would show something can bring anything back.
-            let shows = matches!(decision, Decision::Write { .. });
-            if !shows || !must_ask_source(record.written, &membership.terms, book) {
-                decisions.push(decision);
-                continue;
-            }
-            if asked.is_none() {
-                asked = Some(self.ask_source(drive, record).await?);
-            }
-            let source = asked.as_ref().unwrap_or(record);
-            decisions.push(decide(&source.change(), membership, book));
+        let mut outcome =
+            Outcome { written: applied.written, superseded: applied.superseded, ..Outcome::default() };
+        if !late.is_empty() {
+            tracing::error!(
+                items = late.len(),
+                "the rules of a drive's groups take too long: items are parked for repair"
+            );
+            outcome.parked = self.park_items(drive, &late, TOO_SLOW).await?;
         }
-        Ok(decisions)
+        Ok(outcome)
     }
 
     /// The item as its drive has it now.
@@ -234,6 +258,22 @@ impl Replicator {
         Ok((drive, Record { data_type, id, present, version, written }))
     }
 
+    /// Notes that items of a drive need repair; how many.
+    async fn park_items(
+        &self,
+        drive: &DriveId,
+        records: &[Record],
+        reason: &str,
+    ) -> Result<usize, StoreError> {
+        let now = now();
+        stream::iter(records)
+            .map(|record| self.store.park_item(drive, (&record.data_type, &record.id), reason, now))
+            .buffer_unordered(PARKED_AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(records.len())
+    }
+
     /// Notes that an item needs repair; repairing re-reads the source, so nothing of the record is kept.
     async fn park(&self, record: &Json, error: &StoreError) -> Result<(), StoreError> {
         let keys = record.get("dynamodb").and_then(|change| change.get("Keys"));
@@ -244,4 +284,13 @@ impl Replicator {
         tracing::error!(%error, "a record is parked for repair");
         self.store.park(&text("pk"), &text("sk"), &error.to_string(), now()).await
     }
+}
+
+/// Why items are parked that the rules of some group had no time left for.
+const TOO_SLOW: &str = "the rules of the groups that it is shared into took too long";
+
+/// Does what takes the processor on a thread of its own.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| StoreError::Unavailable("the evaluation of rules ended early".into()))
 }

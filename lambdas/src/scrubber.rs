@@ -26,6 +26,8 @@ const STRETCH: u64 = 1_000;
 const JOB_PAGES: usize = 8;
 /// Repairs tried in one run.
 const REPAIRS: usize = 200;
+/// How long the repairs of one run may take: a comparison is due in the same run.
+const REPAIRING: Duration = Duration::from_secs(60);
 /// Time left aside at the end of an invocation.
 const RESERVE: Duration = Duration::from_secs(10);
 
@@ -152,7 +154,9 @@ impl Scrubber {
 
     async fn repair(&self, state: &mut State, report: &mut Report, now: Timestamp) -> Result<(), StoreError> {
         let after = state.repairs_after.take();
-        let (counts, next) = self.store.repair_page(after, REPAIRS, &self.document, now).await?;
+        let until = Instant::now() + REPAIRING;
+        let (counts, next) =
+            self.store.repair_page(after, (REPAIRS, Some(until)), &self.document, now).await?;
         report.repairs = counts;
         state.repairs_after = next;
         Ok(())

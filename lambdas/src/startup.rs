@@ -25,6 +25,9 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+/// How long one call of the sign-up trigger may take with all of its attempts: Cognito waits 5 s for all of it.
+const LONGEST_CALL_AT_SIGN_UP: Duration = Duration::from_secs(4);
+
 /// What a function starts with.
 #[derive(Debug, Clone)]
 pub struct Base {
@@ -45,7 +48,8 @@ impl Base {
         let settings = Settings::read()?;
         telemetry::init(settings.level, Source { stack: settings.stack.clone(), function });
         let environment = AwsEnvironment::read().map_err(StartError::Credentials)?;
-        let store = Store::new(environment.dynamodb(), settings.tables.clone());
+        let longest = if function == "identity" { LONGEST_CALL_AT_SIGN_UP } else { store::LONGEST_CALL };
+        let store = Store::new(environment.dynamodb_within(longest), settings.tables.clone());
         Ok(Self { settings, environment, store })
     }
 

@@ -273,10 +273,10 @@ impl Store {
     ) -> Result<Page<Item>> {
         let reads = types.iter().map(|data_type| async move {
             let query = self.client.query().table_name(&self.tables.data).consistent_read(true);
-            let (rows, more) =
-                window.read(query, drive.as_str(), &keys::type_prefix(&data_type.name)).await?;
+            let place = (drive.as_str(), &*keys::type_prefix(&data_type.name));
+            let (rows, rest) = window.read(query, place, types.len()).await?;
             let items = readable(&rows, document).map(|item| (item.id.to_string(), item)).collect::<Vec<_>>();
-            Ok::<_, StoreError>((items, more))
+            Ok::<_, StoreError>((items, rest))
         });
         let mut page = merge(futures::future::try_join_all(reads).await?, window);
         page.items.retain(|item| is_there(item, now));

@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::quotas::Quota;
+
 /// The result of a call to the data plane.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -20,6 +22,14 @@ pub enum StoreError {
     /// An idempotency key stands for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// A person has made as many of something as they may for now.
+    #[error("the quota of {} is used up", quota.name())]
+    Quota {
+        /// Which quota.
+        quota: Quota,
+        /// In how many seconds it is renewed.
+        seconds: u32,
+    },
     /// The actor may not do this, or no longer.
     #[error("{0}")]
     Forbidden(&'static str),

@@ -99,6 +99,16 @@ pub(crate) const WAITING: &str = "PROFILE#";
 pub fn once(user: &UserId, key: &str, part: usize) -> Key {
     self::key(user_partition(user), format!("ONCE#{key}#{part}"))
 }
+/// How much somebody has made of something within a window of time.
+pub fn quota(user: &UserId, of: &str, window: i64) -> Key {
+    key(user_partition(user), format!("QUOTA#{of}#{window}"))
+}
+/// How often an identity was erased within a window of time. Hashed with the window: nobody can tell that two windows are
+/// about the same identity.
+pub fn quota_of_identity(issuer: &str, subject: &str, window: i64) -> Key {
+    let hash = digest(&[b"erasures", issuer.as_bytes(), subject.as_bytes(), &window.to_be_bytes()]);
+    key(format!("QUOTA#{hash}"), "ERASURES")
+}
 /// A drive.
 pub fn drive(drive: &DriveId) -> Key {
     key(drive_partition(drive), "DRIVE")

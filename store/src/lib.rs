@@ -24,6 +24,7 @@ pub mod layout;
 pub mod ledger;
 pub mod once;
 pub mod page;
+pub mod quotas;
 pub mod receipts;
 mod remembered;
 pub mod removal;
@@ -141,6 +142,11 @@ impl AwsEnvironment {
 
     /// A client with bounded waits: a call that hangs is given up and tried again, a few times, with jitter.
     pub fn dynamodb(&self) -> Client {
+        self.dynamodb_within(LONGEST_CALL)
+    }
+
+    /// The same, for a function that lives shorter: so long may a call take with all of its attempts.
+    pub fn dynamodb_within(&self, longest: Duration) -> Client {
         let mut config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
@@ -148,7 +154,7 @@ impl AwsEnvironment {
             .retry_config(
                 RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(50)),
             )
-            .timeout_config(timeouts());
+            .timeout_config(timeouts_within(longest));
         if let Some(endpoint) = &self.endpoint {
             config = config.endpoint_url(endpoint);
         }
@@ -156,11 +162,19 @@ impl AwsEnvironment {
     }
 }
 
+/// How long one call may take with all of its attempts: less than the 10 s that an invocation of the API's function may
+/// take, so that a caller is told what is wrong before the invocation is cut off.
+pub const LONGEST_CALL: Duration = Duration::from_secs(8);
+
 /// How long one call may take: DynamoDB answers in milliseconds, so a second of silence is a lost connection.
 pub fn timeouts() -> TimeoutConfig {
+    timeouts_within(LONGEST_CALL)
+}
+
+fn timeouts_within(longest: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(20))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(longest)
         .build()
 }

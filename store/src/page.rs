@@ -47,6 +47,21 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// What is behind the rows that were read of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// More: the list was read up to the window's limit.
+    More,
+    /// More: the list was read only up to this position, because it had become too large.
+    Unread(String),
+}
+
+/// Answers of 1 MB of which a page is made at most, over all of the lists that it is merged from: a page has no room for
+/// more, and rows in memory take a multiple of what they take in an answer.
+const ANSWERS: usize = 4;
+
 impl Window {
     /// The least and the greatest sort text (both inclusive) below a prefix; none if nothing can lie between.
     fn bounds(&self, prefix: &str) -> Option<(String, String)> {
@@ -63,23 +78,26 @@ impl Window {
         (low <= high).then(|| (format!("{prefix}{low}"), format!("{prefix}{high}")))
     }
 
-    /// Reads the window's rows of one partition below a prefix, in order: at most `limit`, and whether there may be more.
+    /// Reads the window's rows of one partition below a prefix, in order: at most `limit`, and no more answers of the
+    /// database than its share, if the page is merged from so many lists. At least one row, if there is one.
     ///
     /// # Errors
     /// Those of the database.
     pub(crate) async fn read(
         &self,
         query: QueryFluentBuilder,
-        pk: &str,
-        prefix: &str,
-    ) -> Result<(Vec<Row>, bool)> {
-        let Some((low, high)) = self.bounds(prefix) else { return Ok((Vec::new(), false)) };
+        (pk, prefix): (&str, &str),
+        lists: usize,
+    ) -> Result<(Vec<Row>, Rest)> {
+        let Some((low, high)) = self.bounds(prefix) else { return Ok((Vec::new(), Rest::Nothing)) };
+        let share = (ANSWERS / lists.max(1)).max(1);
         let position = self.after.as_ref().map(|after| format!("{prefix}{after}"));
         // One more than asked, and one more again for the position itself, which the bounds include.
         let wanted = self.limit + 1 + usize::from(position.is_some());
         let mut rows: Vec<Row> = Vec::new();
         let mut start: Option<HashMap<String, AttributeValue>> = None;
         let query = between(query, pk, &low, &high).scan_index_forward(self.direction == Direction::Asc);
+        let mut answers = 0;
         loop {
             let answer = query
                 .clone()
@@ -90,14 +108,24 @@ impl Window {
                 .map_err(sdk)?;
             rows.extend(answer.items.unwrap_or_default());
             start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || rows.len() >= wanted {
+            answers += 1;
+            // More than the position alone: a page that gets nowhere would be asked for again and again.
+            let is_enough = answers >= share && rows.len() > usize::from(position.is_some());
+            if start.is_none() || rows.len() >= wanted || is_enough {
                 break;
             }
         }
         rows.retain(|row| position.as_deref() != attr::get_text(row, SK).ok());
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        Ok((rows, more))
+        if rows.len() > self.limit {
+            rows.truncate(self.limit);
+            return Ok((rows, Rest::More));
+        }
+        let last = rows.last().and_then(|row| attr::get_text(row, SK).ok()?.strip_prefix(prefix));
+        let rest = match (start, last) {
+            (Some(_), Some(last)) => Rest::Unread(last.to_owned()),
+            _ => Rest::Nothing,
+        };
+        Ok((rows, rest))
     }
 
     /// Like [`Window::read`], but of one answer of the database, which is 1 MB at most: so much memory is enough for it,
@@ -173,22 +201,37 @@ fn between(query: QueryFluentBuilder, pk: &str, low: &str, high: &str) -> QueryF
 }
 
 /// Merges several ordered lists into one page: the first `limit` of all, by their sort texts.
-pub(crate) fn merge<T>(lists: Vec<(Vec<(String, T)>, bool)>, window: &Window) -> Page<T> {
+pub(crate) fn merge<T>(lists: Vec<(Vec<(String, T)>, Rest)>, window: &Window) -> Page<T> {
     merge_preferring(lists, window, |_, _| false)
 }
 
 /// Merges lists that may have entries of the same sort text, of which only one shall be on the page: the one that was
 /// found first, unless the other is preferred to it.
 pub(crate) fn merge_preferring<T>(
-    lists: Vec<(Vec<(String, T)>, bool)>,
+    lists: Vec<(Vec<(String, T)>, Rest)>,
     window: &Window,
     preferred: impl Fn(&T, &T) -> bool,
 ) -> Page<T> {
-    let mut more = lists.iter().any(|(_, more)| *more);
+    let mut more = lists.iter().any(|(_, rest)| *rest != Rest::Nothing);
+    let unread = lists.iter().filter_map(|(_, rest)| match rest {
+        Rest::Unread(position) => Some(position.clone()),
+        Rest::Nothing | Rest::More => None,
+    });
+    // Behind the position up to which every list was read, something may be missing.
+    let end = match window.direction {
+        Direction::Asc => unread.min(),
+        Direction::Desc => unread.max(),
+    };
     let mut all: Vec<(String, T)> = lists.into_iter().flat_map(|(list, _)| list).collect();
     match window.direction {
         Direction::Asc => all.sort_by(|a, b| a.0.cmp(&b.0)),
         Direction::Desc => all.sort_by(|a, b| b.0.cmp(&a.0)),
+    }
+    if let Some(end) = &end {
+        all.retain(|(sort, _)| match window.direction {
+            Direction::Asc => sort <= end,
+            Direction::Desc => sort >= end,
+        });
     }
     // Before the page is cut: two of the same text must not end up on two pages.
     all.dedup_by(|next, kept| {
@@ -198,9 +241,12 @@ pub(crate) fn merge_preferring<T>(
         }
         same
     });
+    let is_full = all.len() >= window.limit;
     more |= all.len() > window.limit;
     all.truncate(window.limit);
-    let next = if more { all.last().map(|(sort, _)| sort.clone()) } else { None };
+    let last = all.last().map(|(sort, _)| sort.clone());
+    // A page that is not full has all there is up to that position, which may be none that can be read.
+    let next = if is_full || end.is_none() { last } else { end }.filter(|_| more);
     Page { items: all.into_iter().map(|(_, item)| item).collect(), next }
 }
 
@@ -230,7 +276,8 @@ mod tests {
     #[test]
     fn of_two_entries_of_the_same_place_the_preferred_one_is_on_the_page_and_the_other_on_none() {
         let list = |entries: &[(&str, u8)]| {
-            (entries.iter().map(|(sort, value)| ((*sort).to_owned(), *value)).collect::<Vec<_>>(), false)
+            let entries = entries.iter().map(|(sort, value)| ((*sort).to_owned(), *value));
+            (entries.collect::<Vec<_>>(), Rest::Nothing)
         };
         let lists = || vec![list(&[("a", 1), ("b", 1), ("c", 9)]), list(&[("b", 2), ("c", 3)])];
         let page = merge_preferring(lists(), &window(None, None), |next, kept| next > kept);
@@ -248,9 +295,9 @@ mod tests {
                     .filter(|t| after.is_none_or(|a| **t > a))
                     .map(|t| ((*t).to_owned(), (*t).to_owned()))
                     .collect();
-                let more = left.len() > 2;
+                let rest = if left.len() > 2 { Rest::More } else { Rest::Nothing };
                 left.truncate(2);
-                (left, more)
+                (left, rest)
             };
             vec![part(&["a", "d", "e"]), part(&["b", "c"]), part(&[])]
         };
@@ -264,5 +311,46 @@ mod tests {
             }
         }
         assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn pages_of_lists_that_were_read_in_part_lose_and_repeat_nothing() {
+        for direction in [Direction::Asc, Direction::Desc] {
+            // The first list is read one entry at a time, the second two, and the last entries of the first are none
+            // that can be read.
+            let read = |after: Option<&str>, texts: &[&str], at_most: usize| {
+                let ahead = |t: &&&str| match direction {
+                    Direction::Asc => after.is_none_or(|a| **t > a),
+                    Direction::Desc => after.is_none_or(|a| **t < a),
+                };
+                let mut left: Vec<&str> = texts.iter().filter(ahead).copied().collect();
+                if direction == Direction::Desc {
+                    left.reverse();
+                }
+                let all = left.len() <= at_most;
+                left.truncate(at_most);
+                let rest = match left.last() {
+                    Some(last) if !all => Rest::Unread((*last).to_owned()),
+                    _ => Rest::Nothing,
+                };
+                let readable = left.iter().filter(|text| !text.ends_with('x'));
+                (readable.map(|t| ((*t).to_owned(), (*t).to_owned())).collect::<Vec<_>>(), rest)
+            };
+            let (mut seen, mut after, mut pages) = (Vec::new(), None::<String>, 0);
+            loop {
+                let at = after.as_deref();
+                let lists = vec![read(at, &["a", "d", "ex", "fx"], 1), read(at, &["b", "c", "g"], 2)];
+                let page = merge(lists, &Window { limit: 9, direction, ..window(None, None) });
+                seen.extend(page.items);
+                pages += 1;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+                assert!(pages < 20, "it gets nowhere");
+            }
+            seen.sort();
+            assert_eq!(seen, ["a", "b", "c", "d", "g"]);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! replayed.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use domain::id::{DriveId, ItemId, Name};
 use domain::replication::{Change, Decision, decide};
@@ -95,7 +96,7 @@ impl Repair {
 }
 
 /// Why, without anything that a message of the database may quote.
-fn reason(error: &StoreError) -> String {
+pub fn reason(error: &StoreError) -> String {
     match error {
         StoreError::Unavailable(text) | StoreError::Denied(text) => {
             let code = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -113,6 +114,20 @@ impl Store {
     pub async fn park(&self, drive: &str, sort: &str, reason: &str, now: Timestamp) -> Result<()> {
         let (drive, item, reason) = (drive.to_owned(), sort.to_owned(), reason.to_owned());
         self.put_repair(&Repair { drive, item, reason, since: now, attempts: 0 }, None).await
+    }
+
+    /// Notes that an item of a drive needs repair.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn park_item(
+        &self,
+        drive: &DriveId,
+        (data_type, id): (&Name, &ItemId),
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.park(drive.as_str(), &keys::item(drive, data_type, id).sk, reason, now).await
     }
 
     /// Writes a repair's row; over one that was read only if it is still the same.
@@ -203,20 +218,26 @@ impl Store {
         Ok(())
     }
 
-    /// Repairs a page of what needs it, behind a position. One that fails stops none of the others.
+    /// Repairs a page of what needs it, behind a position, until time is up. One that fails stops none of the others.
     ///
     /// # Errors
     /// If the page cannot be read, or a failure not be noted.
     pub async fn repair_page(
         &self,
         after: Option<String>,
-        limit: usize,
+        (limit, until): (usize, Option<Instant>),
         document: &Document,
         now: Timestamp,
     ) -> Result<(RepairCounts, Option<String>)> {
         let page = self.repairs(after, limit).await?;
         let mut counts = RepairCounts { repaired: 0, failed: page.unreadable };
+        let mut last = None;
         for repair in &page.repairs {
+            // Items are parked whose rules take long: they must not take the time of everything else.
+            if last.is_some() && until.is_some_and(|until| Instant::now() >= until) {
+                return Ok((counts, last));
+            }
+            last = Some(keys::repair(&repair.drive, &repair.item).sk);
             match self.repair(repair, document, now).await? {
                 Repaired::Done => counts.repaired += 1,
                 Repaired::Failed(error) => {

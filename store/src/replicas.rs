@@ -177,11 +177,11 @@ impl Store {
         }
         let writes: Vec<Write> = greatest.into_values().collect();
         let batches = writes.chunks(BATCH).map(|chunk| self.apply_batch(expected, chunk));
-        let applied = futures::future::try_join_all(batches).await?;
-        Ok(applied.into_iter().fold(Applied::default(), |sum, one| Applied {
-            written: sum.written + one.written,
-            superseded: sum.superseded + one.superseded,
-        }))
+        // All of them to the end: a group whose partition is busy keeps no other from its copies.
+        futures::future::join_all(batches).await.into_iter().try_fold(Applied::default(), |sum, one| {
+            let one = one?;
+            Ok(Applied { written: sum.written + one.written, superseded: sum.superseded + one.superseded })
+        })
     }
 
     /// A batch of conditional statements knows no upsert: a new item's copy is inserted, a changed item's is updated. What is
@@ -189,6 +189,7 @@ impl Store {
     async fn apply_batch(&self, expected: Expected, writes: &[Write]) -> Result<Applied> {
         let mut applied = Applied::default();
         let (mut open, mut busy): (Vec<&Write>, Vec<&Write>) = (writes.iter().collect(), Vec::new());
+        let mut failed = None;
         for is_first in [true, false] {
             // One costs a request either way; the put needs no second one if it is refused.
             if open.len() < 2 {
@@ -209,17 +210,20 @@ impl Store {
                     }
                     Ok(Executed::Refused(_)) => refused.push(write),
                     Err(StoreError::Busy(_)) => busy.push(write),
-                    Err(error) => return Err(error),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
             open = refused;
         }
         open.append(&mut busy);
-        for settled in futures::future::try_join_all(open.into_iter().map(|write| self.settle(write))).await?
-        {
-            if settled { applied.written += 1 } else { applied.superseded += 1 }
+        for settled in futures::future::join_all(open.into_iter().map(|write| self.settle(write))).await {
+            match settled {
+                Ok(true) => applied.written += 1,
+                Ok(false) => applied.superseded += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(applied)
+        failed.map_or(Ok(applied), Err)
     }
 
     /// One conditional put; whether it took effect.
@@ -254,15 +258,16 @@ impl Store {
         let partitions = types.iter().flat_map(|data_type| {
             layout.shards().map(|shard| (*data_type, keys::replica_partition(group, &data_type.name, shard)))
         });
+        let lists = types.len() * layout.shards().count();
         let reads = partitions.map(|(data_type, partition)| async move {
             // Consistent: what was taken away in a request must be gone in the next one.
             let query = self.client.query().table_name(&self.tables.replicas).consistent_read(true);
-            let (rows, more) = window.read(query, &partition, "").await?;
+            let (rows, rest) = window.read(query, (&partition, ""), lists).await?;
             let rows = rows.iter().map(|row| {
                 let sort = attr::get_text(row, keys::SK).unwrap_or_default().to_owned();
                 (sort, replica_from_row(row, data_type))
             });
-            Ok::<_, StoreError>((rows.collect::<Vec<_>>(), more))
+            Ok::<_, StoreError>((rows.collect::<Vec<_>>(), rest))
         });
         Ok(merge_preferring(futures::future::try_join_all(reads).await?, window, overtakes))
     }

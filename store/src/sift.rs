@@ -13,7 +13,7 @@ use crate::data::item_from_row;
 use crate::document::Document;
 use crate::error::Result;
 use crate::keys::{self, Key};
-use crate::page::{Direction, Window};
+use crate::page::{Direction, Rest, Window};
 use crate::replicas::replica_from_row;
 use crate::rows::Freshness;
 
@@ -40,10 +40,10 @@ impl Store {
     ) -> Result<Copies> {
         let query = self.client.query().table_name(&self.tables.replicas).consistent_read(true);
         let everything = Window { from: None, to: None, limit, direction: Direction::Asc, after };
-        let (rows, more) = everything.read(query, partition, "").await?;
+        let (rows, rest) = everything.read(query, (partition, ""), 1).await?;
         let last = rows.last().and_then(|row| attr::get_text(row, keys::SK).ok()).map(str::to_owned);
         let rows = rows.iter().map(|row| replica_from_row(row, data_type)).collect();
-        Ok(Copies { rows, next: last.filter(|_| more) })
+        Ok(Copies { rows, next: last.filter(|_| rest != Rest::Nothing) })
     }
 
     /// The items of copies as they are now; those that are gone, or cannot be read, are left out.

@@ -91,6 +91,7 @@ impl Doc {
 }
 
 const VERSION: &[(u16, &str)] = &[(412, "version-mismatch")];
+const QUOTA: &[(u16, &str)] = &[(429, "quota-exceeded")];
 const DECLARED: &[(u16, &str)] = &[(409, "declared-group"), (409, "conflict")];
 const LAST_OWNER: &[(u16, &str)] = &[(409, "last-owner"), (409, "conflict")];
 
@@ -118,7 +119,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
         .gives(202, "Under way; keep the identifier to look how far it is", "Erasure")
         .says(&["location"])
         .refuses(LAST_OWNER)
-        .refuses(&[(404, "not-found")]),
+        .refuses(&[(404, "not-found")])
+        .refuses(QUOTA),
         Operation::GetErasure => {
             new("profile", "Show how far an erasure is", "For whoever was told its identifier.").gives(200, "So far", "Erasure")
         }
@@ -129,7 +131,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
              signs up with the address that it waits for. If several profiles wait for one address, the oldest is linked.",
         )
         .may_take("NewProfile")
-        .gives(201, "Made", "MadeProfile"),
+        .gives(201, "Made", "MadeProfile")
+        .refuses(QUOTA),
         Operation::ReissueInvite => new(
             "profile",
             "Make another invite for such a profile",
@@ -235,7 +238,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
             .gives(201, "Made", "Group")
             .says(&["location"])
             .once()
-            .refuses(&[(404, "not-found")]),
+            .refuses(&[(404, "not-found")])
+        .refuses(QUOTA),
         Operation::ListGroups => {
             new("groups", "List the caller's groups", "With their roles in each.").entries("GroupPage")
         }
@@ -264,7 +268,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
         )
         .takes("NewRules")
         .gives(200, "The rules as they are now", "RulesState")
-        .refuses(DECLARED),
+        .refuses(DECLARED)
+        .refuses(QUOTA),
         Operation::ListRulesHistory => new(
             "groups",
             "List the revisions of a group's rules",
@@ -340,7 +345,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
         )
         .takes("Contract")
         .gives(200, "The contract as it is now", "ContractState")
-        .refuses(&[(409, "conflict")]),
+        .refuses(&[(409, "conflict")])
+        .refuses(QUOTA),
         Operation::GetConsent => new(
             "sharing",
             "Show which of the group's rules the caller agreed to",
@@ -356,7 +362,8 @@ pub(super) fn doc(operation: Operation) -> Doc {
         )
         .takes("NewConsent")
         .gives(200, "The consent as it is now", "Consent")
-        .refuses(&[(409, "rules-moved-on"), (409, "conflict")]),
+        .refuses(&[(409, "rules-moved-on"), (409, "conflict")])
+        .refuses(QUOTA),
         Operation::ListGroupInvitations => {
             new("invitations", "List a group's invitations", "To its owners. Those that no longer count are listed as revoked.").entries("InvitationPage")
         }

@@ -130,6 +130,13 @@ pub const PROBLEMS: &[ProblemType] = &[
     of("idempotency-mismatch", 422, When::Told, "the idempotency key stands for another request"),
     of("time-immutable", 422, When::Told, "an item's time cannot change"),
     with("too-many-requests", 429, When::Always, &["retry-after"], "more calls than the stack lets through"),
+    with(
+        "quota-exceeded",
+        429,
+        When::Told,
+        &["retry-after"],
+        "the caller has made as many as they may in this hour or day; `limit` says how many",
+    ),
     of("internal", 500, When::Always, "something is wrong on our side, and was noted"),
     with("unavailable", 503, When::Always, &["retry-after"], "not possible at the moment; repeat it"),
 ];

@@ -165,7 +165,7 @@ impl Call<'_> {
         let revision = revision.ok_or_else(|| Problem::conflict("contract", "leave and join again"))?;
         let compiled = self.compiled(contract.clone(), revision, "")?;
         let compiled = compiled.with_agreed(before.agreed().cloned());
-        match self.store().change_contract(group, &membership, &compiled, self.now).await {
+        match self.store().change_contract(&caller.user, group, &membership, &compiled, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let mut body = contract_json(&compiled);

@@ -29,14 +29,14 @@ impl Call<'_> {
         // Without the pool, the address that it knew last is erased: nobody has to stay because the pool does not answer.
         let user = self.with_verified_address(user.clone()).await.unwrap_or(user);
         self.must_not_own_alone(&caller).await?;
+        let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
+        let Identity { issuer, subject, .. } = identity;
         // From here on they join nothing, so that what is left below is all there is.
-        self.store().begin_erasure(&caller.user, self.now).await?;
+        self.store().begin_erasure((*issuer, subject.as_str()), &caller.user, self.now).await?;
         if let Err(problem) = self.leave_everything(&caller).await {
             self.store().abandon_erasure(&caller.user).await?;
             return Err(problem);
         }
-        let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
-        let Identity { issuer, subject, .. } = identity;
         let job = self.store().erase((*issuer, subject.as_str()), &caller, &user, self.now).await?;
         self.api.known.forget(subject);
         self.api.addresses.forget(identity);

@@ -9,10 +9,14 @@ use domain::replication::{ReplicaRow, Roster, Rulebook, shown};
 use domain::value::{Fields, fields_to_json};
 use serde_json::{Value as Json, json};
 use store::directory::Caller;
+use store::page::Window;
 use store::{Result as StoreResult, StoreError};
 
-use super::paging::{Paging, fit};
+use super::paging::{MOST_ITEMS, Paging, fit};
 use super::{Answer, Call};
+
+/// How often more is read for a page on which nothing may be seen, before it is answered empty with a next one.
+const READS_OF_NOTHING: usize = 8;
 
 impl Call<'_> {
     pub(super) async fn list_group_data(&self) -> Answer {
@@ -38,12 +42,23 @@ impl Call<'_> {
         let group = group?;
         let roster = self.store().roster(&group, self.document()).await?;
         self.ask_in_group(&caller, &group, &roster)?;
-        let page = match guess == group.layout {
+        let mut page = match guess == group.layout {
             true => page?,
             false => self.store().replicas(&id, &group.layout, types, &paging.window).await?,
         };
         let book = self.store().rulebook(&group, self.document()).await?;
         let mut shown = self.guarded((&caller, &id), page.items, &roster, &book);
+        // Tombstones stay for days: whoever writes and deletes much must not fill others' lists with empty pages.
+        for _ in 0..READS_OF_NOTHING {
+            let Some(after) = page.next.take_if(|_| shown.is_empty()) else { break };
+            let window = Window { limit: MOST_ITEMS, after: Some(after), ..paging.window.clone() };
+            page = self.store().replicas(&id, &group.layout, types, &window).await?;
+            shown = self.guarded((&caller, &id), page.items, &roster, &book);
+        }
+        if shown.len() > paging.window.limit {
+            shown.truncate(paging.window.limit);
+            page.next = shown.last().map(|(position, ..)| position.clone());
+        }
         let next = fit(&mut shown, |(position, json, _)| (position, json), page.next);
         self.note_shown(&caller, &id, shown.iter().map(|(.., row)| row)).await?;
         let items = shown.into_iter().map(|(_, json, _)| json).collect();

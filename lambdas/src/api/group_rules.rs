@@ -12,7 +12,7 @@ use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
-use store::directory::{GroupRow, RulesRevision};
+use store::directory::{Caller, GroupRow, RulesRevision};
 
 use super::asking::actor;
 use super::groups::Standing;
@@ -131,7 +131,7 @@ impl Call<'_> {
                 let detail = "the rules of this group are what stack.yaml declares; change them there";
                 return Err(Problem::conflict("declared-group", detail));
             }
-            if let Some(answer) = self.try_rules(&group, &rules).await? {
+            if let Some(answer) = self.try_rules(&caller, &group, &rules).await? {
                 return Ok(answer);
             }
             group = self.standing(&caller).await?.group;
@@ -140,7 +140,12 @@ impl Call<'_> {
     }
 
     /// None if somebody else changed them meanwhile.
-    async fn try_rules(&self, group: &GroupRow, rules: &RuleSet) -> Result<Option<Response>, Problem> {
+    async fn try_rules(
+        &self,
+        caller: &Caller,
+        group: &GroupRow,
+        rules: &RuleSet,
+    ) -> Result<Option<Response>, Problem> {
         let before = self.store().rule_set(&group.id, group.rule_revision).await?;
         if before == *rules {
             let body = json!({ "rules": rules, "revision": group.rule_revision });
@@ -149,7 +154,8 @@ impl Call<'_> {
         let shards = group.layout.current().shards;
         let types = &self.document().data_types;
         let judged = compare_rules(types, &before, rules, &mut Budget::request()).judged();
-        match self.store().change_rules(group, (rules, judged), shards, self.now).await {
+        let changed = (rules, judged);
+        match self.store().change_rules_by(Some(&caller.user), group, changed, shards, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 let job = json!({ "id": job.id.as_str(), "status": "open" });

@@ -104,6 +104,7 @@ pub struct ListedKey {
     alg: Option<String>,
     #[serde(rename = "use")]
     purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
     n: Option<String>,
     e: Option<String>,
 }
@@ -113,7 +114,8 @@ impl ListedKey {
     pub fn usable(&self) -> Option<(String, PublicKey)> {
         let fits = self.kty == "RSA"
             && self.alg.as_ref().is_none_or(|alg| alg == "RS256")
-            && self.purpose.as_ref().is_none_or(|purpose| purpose == "sig");
+            && self.purpose.as_ref().is_none_or(|purpose| purpose == "sig")
+            && self.key_ops.as_ref().is_none_or(|uses| uses.iter().any(|one| one == "verify"));
         let part = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
         let key = PublicKey { modulus: part(&self.n)?, exponent: part(&self.e)? };
         fits.then_some((self.kid.clone()?, key))

@@ -1,7 +1,9 @@
 //! The keys that the user pool signs tokens with.
 //!
-//! They are fetched when the function starts and kept; a token that names another key has them fetched again, at most
-//! once a minute, since pools change their keys now and then and anybody can write any key's name into a token.
+//! They are fetched when the function starts and kept for ten minutes; so a key that the pool has withdrawn counts no
+//! longer than that. While the pool does not answer, they are kept for up to an hour. A token that names another key has
+//! them fetched again, at most once a minute, since pools change their keys now and then and anybody can write any key's
+//! name into a token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -101,6 +103,10 @@ pub enum KeyError {
 
 /// Keys are fetched again for an unknown one no sooner than this, in milliseconds.
 const AGAIN: i64 = 60_000;
+/// Keys are fetched again for a known one when they are older than this, in milliseconds.
+const FRESH: i64 = 600_000;
+/// If that fails, they still count until they are older than this.
+const USABLE: i64 = 3_600_000;
 /// And after a failure no sooner than this, so that a pool that is down is not asked by every call.
 const AFTER_FAILURE: i64 = 2_000;
 
@@ -130,17 +136,20 @@ impl KeyRing {
     pub async fn key(&self, name: &str, now: Timestamp) -> Result<Arc<PublicKey>, KeyError> {
         // Held while fetching: whoever comes meanwhile waits for the same answer.
         let mut state = self.state.lock().await;
-        if let Some(key) = state.keys.get(name) {
-            return Ok(key.clone());
+        let known = |state: &State| state.keys.get(name).cloned();
+        let before = known(&state);
+        let limit = if before.is_some() { FRESH } else { AGAIN };
+        if is_recent(state.fetched, now, limit) {
+            return before.ok_or(KeyError::Unknown);
         }
-        if is_recent(state.fetched, now, AGAIN) {
-            return Err(KeyError::Unknown);
-        }
+        let usable = before.filter(|_| is_recent(state.fetched, now, USABLE));
         if is_recent(state.failed, now, AFTER_FAILURE) {
-            return Err(KeyError::Unavailable);
+            return usable.ok_or(KeyError::Unavailable);
         }
-        self.fetch(&mut state, now).await.map_err(|NoKeys| KeyError::Unavailable)?;
-        state.keys.get(name).cloned().ok_or(KeyError::Unknown)
+        match self.fetch(&mut state, now).await {
+            Ok(()) => known(&state).ok_or(KeyError::Unknown),
+            Err(NoKeys) => usable.ok_or(KeyError::Unavailable),
+        }
     }
 
     /// Fetches the keys ahead of the first call that needs them. It need not succeed.

@@ -149,7 +149,13 @@ impl Api {
             Match::Route(route, path) => {
                 let answer = match auth::identify(request, &self.settings, &self.keys, route, now).await {
                     Ok(identity) => self.identified(request, route, path, identity, now).await,
-                    Err(problem) => Err(problem),
+                    Err(problem) => {
+                        // Why a token is refused is said in words of ours, none of which are the token's.
+                        if problem.status == 401 {
+                            tracing::warn!(reason = &*problem.detail, "a token is refused");
+                        }
+                        Err(problem)
+                    }
                 };
                 (Some(route.operation), answer)
             }

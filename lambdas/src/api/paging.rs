@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// Entries of a page if the caller does not say.
 const DEFAULT: usize = 50;
 /// Items of a page at most.
-const MOST_ITEMS: usize = 500;
+pub(super) const MOST_ITEMS: usize = 500;
 /// Entries at most of a page of something else than items.
 const MOST_ENTRIES: usize = 100;
 /// Bytes of a page at most: a function's answer may have 6 MB, so a page of large items is shorter than asked.

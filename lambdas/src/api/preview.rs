@@ -54,7 +54,9 @@ impl Call<'_> {
             }
         }
         let mut consumers = Vec::new();
-        for user in roster.consumers.iter().take(MOST_CONSUMERS) {
+        // Who provides shall know who reads, and who owns answers for it; other readers need no list of readers.
+        let named = if invitation.role == Role::Consumer { 0 } else { MOST_CONSUMERS };
+        for user in roster.consumers.iter().take(named) {
             let user = self.store().user(user).await?;
             consumers.push(json!({ "id": user.id.as_str(), "email": user.email }));
         }

@@ -13,7 +13,7 @@ use store::directory::{Consent, GroupRow, Job};
 use store::page::{Direction, Window};
 
 use super::walk::Windows;
-use super::{Step, Worker};
+use super::{Step, Worker, slice_of};
 
 /// A membership that still is what a job is about, with the rules of now.
 pub(super) struct Standing {
@@ -111,11 +111,11 @@ impl Worker {
         let stretch = self.stretch(drive, windows, job.checkpoint.as_ref(), now()).await?;
         self.estimate(job, drive, windows, &stretch).await?;
         let each = async |items: &[Item]| {
-            let decisions: Vec<Decision> = items.iter().map(&decision).collect();
+            let decisions: Vec<Decision> = slice_of(items, &decision).collect();
             let written = self.store.apply(&decisions, now()).await?.written as u64;
-            job.done += items.len() as u64;
+            job.done += decisions.len() as u64;
             job.changed += written;
-            Ok(written)
+            Ok((decisions.len(), written))
         };
         let next = self.portions(stretch, deadline, each).await?;
         Ok(match next {

@@ -24,10 +24,23 @@ use store::{Store, StoreError};
 
 pub use pace::Pace;
 
+use crate::evaluation::thread_time;
 use crate::queue::{Jobs, Message, NotSent};
 
 /// Time left aside to hand over to the next invocation.
 const RESERVE: Duration = Duration::from_secs(20);
+
+/// Processor time that rules may take between two looks at the deadline. Rules may be as slow as their authors could make
+/// them, and an invocation that does not get to a checkpoint never gets further.
+const SLICE: Duration = Duration::from_secs(2);
+
+/// What is decided of some things, the first at least, for as long as a slice lasts.
+fn slice_of<'a, T, D>(things: &'a [T], decide: impl Fn(&'a T) -> D) -> impl Iterator<Item = D> {
+    let begun = thread_time();
+    things.iter().enumerate().map_while(move |(at, thing)| {
+        (at == 0 || thread_time().saturating_sub(begun) < SLICE).then(|| decide(thing))
+    })
+}
 
 /// The job function.
 #[derive(Clone)]

@@ -65,7 +65,7 @@ impl Worker {
             job.done += keys.len() as u64;
             job.changed += removed;
             job.expected += self.selected(items, group, departure).await?;
-            Ok(removed)
+            Ok((items.len(), removed))
         };
         self.portions(stretch, deadline, each).await
     }

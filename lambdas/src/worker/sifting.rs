@@ -17,7 +17,7 @@ use store::layout::Layout;
 
 use super::purging::behind;
 use super::walk::PORTION;
-use super::{Step, Worker};
+use super::{Step, Worker, slice_of};
 
 /// What copies are compared with: the terms of now, and those that late writers may act upon.
 struct Standing {
@@ -49,10 +49,16 @@ impl Worker {
         }
         if let Some(data_type) = self.type_of(&group.id, &layout, &partition) {
             let copies = self.store.copies(&partition, data_type, after, PORTION).await?;
-            job.done += copies.rows.len() as u64;
+            let found = copies.rows.len();
             let rows: Vec<ReplicaRow> = copies.rows.into_iter().filter_map(Result::ok).collect();
-            job.changed += self.sift(&group, &rows).await?;
-            job.checkpoint = behind(&partitions, &partition, copies.next);
+            let (done, changed) = self.sift(&group, &rows).await?;
+            job.changed += changed;
+            let all = done == rows.len();
+            job.done += if all { found } else { done } as u64;
+            // The place behind the last copy that there was time for.
+            let last = rows.get(done.saturating_sub(1)).filter(|_| !all);
+            let next = last.map(|row| format!("{}#{}", row.id, row.drive));
+            job.checkpoint = behind(&partitions, &partition, next.or(copies.next));
         } else {
             // Its data type is gone: nobody reads it.
             job.checkpoint = behind(&partitions, &partition, None);
@@ -68,18 +74,23 @@ impl Worker {
         self.document.data_types.values().find(holds)
     }
 
-    /// Brings copies to what the terms of now say, and tells how many were written.
-    async fn sift(&self, group: &GroupRow, rows: &[ReplicaRow]) -> Result<u64, StoreError> {
+    /// Brings copies to what the terms of now say, and tells how many of them it has looked at, and how many it wrote.
+    async fn sift(&self, group: &GroupRow, rows: &[ReplicaRow]) -> Result<(usize, u64), StoreError> {
         let now = now();
         let standing = self.terms_of(group, rows, now).await?;
         let (mut decisions, mut untold) = (Vec::new(), Vec::new());
-        for row in rows {
+        let sifted: Vec<Option<Sifted>> = slice_of(rows, |row| {
             // Copies of those who left are their purge's.
-            let Some((membership, late)) = standing.members.get(&row.drive) else { continue };
-            match sift(row, membership, &standing.book, late, now) {
-                Sifted::Decided(Decision::Nothing) => {}
-                Sifted::Decided(decision) => decisions.push(decision),
-                Sifted::Untold => untold.push(row),
+            let (membership, late) = standing.members.get(&row.drive)?;
+            Some(sift(row, membership, &standing.book, late, now))
+        })
+        .collect();
+        let done = sifted.len();
+        for (row, sifted) in rows.iter().zip(sifted) {
+            match sifted {
+                None | Some(Sifted::Decided(Decision::Nothing)) => {}
+                Some(Sifted::Decided(decision)) => decisions.push(decision),
+                Some(Sifted::Untold) => untold.push(row),
             }
         }
         if !untold.is_empty() {
@@ -90,7 +101,7 @@ impl Worker {
                 Some(rewrite(item, membership, &standing.book))
             }));
         }
-        Ok(self.store.apply_over(&decisions, now).await?.written as u64)
+        Ok((done, self.store.apply_over(&decisions, now).await?.written as u64))
     }
 
     /// The terms of the providers of these copies, asked again on every page.

@@ -111,20 +111,24 @@ impl Worker {
         Ok(())
     }
 
-    /// Works through a stretch of items, a portion at a time, as the budget allows; `each` tells how many writes it did.
-    /// The place to go on from: that behind the stretch, or behind the last portion there was time for.
+    /// Works through a stretch of items, a portion at a time, as the budget allows; `each` tells how many of the items it
+    /// has done, one at least, and how many writes it took. The place to go on from: that behind the stretch, or behind
+    /// the last item there was time for.
     pub(super) async fn portions(
         &self,
         stretch: Stretch,
         deadline: Instant,
-        mut each: impl AsyncFnMut(&[Item]) -> Result<u64, StoreError>,
+        mut each: impl AsyncFnMut(&[Item]) -> Result<(usize, u64), StoreError>,
     ) -> Result<Option<Checkpoint>, StoreError> {
-        let mut portions = stretch.items.chunks(PORTION).peekable();
-        while let Some(portion) = portions.next() {
+        let mut left = stretch.items.as_slice();
+        while !left.is_empty() {
             let begun = Instant::now();
-            let writes = each(portion).await?;
+            let portion = left.get(..PORTION).unwrap_or(left);
+            let (done, writes) = each(portion).await?;
+            let last = portion.get(done.saturating_sub(1));
+            left = left.get(done.max(1)..).unwrap_or_default();
             // What the last portion has to wait for is waited for when the page is noted.
-            if portions.peek().is_none() {
+            if left.is_empty() {
                 break;
             }
             self.pace.keep(writes, begun).await;
@@ -133,7 +137,7 @@ impl Worker {
                     data_type: item.data_type.clone(),
                     after: Some(item.id.to_string()),
                 };
-                return Ok(portion.last().map(behind));
+                return Ok(last.map(behind));
             }
         }
         Ok(stretch.next)

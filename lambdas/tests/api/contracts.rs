@@ -255,6 +255,14 @@ async fn a_preview_tells_what_would_be_shared_and_with_whom_and_shares_nothing()
     bob.get(&format!("{invitation}/preview?past=some")).await.problem(400, "invalid-parameter");
     bob.get(&format!("{invitation}/preview?when=true")).await.problem(422, "invalid");
     ann.get(&format!("{invitation}/preview")).await.problem(403, "forbidden");
+    // Who will only read learns how many others do, and not who.
+    let (eve, group) = (world.person("eve").await, invitation.split('/').nth(2).unwrap());
+    for (role, named) in [("consumer", 0), ("owner", 1)] {
+        let invitation = ann.invite(group, role, "eve").await;
+        let preview = eve.get(&format!("{invitation}/preview")).await.expect(200);
+        assert_eq!(preview["consumers"]["count"], 1, "{role}");
+        assert_eq!(preview["consumers"]["first"].as_array().unwrap().len(), named, "{role}");
+    }
     assert_eq!(world.replica_rows(&group, "glucose").await, 0);
     assert!(bob.all("/user/members").await.is_empty());
 }

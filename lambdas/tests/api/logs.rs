@@ -193,6 +193,24 @@ async fn refusals_are_logged_by_their_type() {
 }
 
 #[tokio::test]
+async fn a_forged_token_is_logged_with_the_reason_and_nothing_of_itself() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let token = ann.request("GET", "/user", Json::Null).headers["authorization"].clone();
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.AAAA");
+    begin(LevelFilter::INFO);
+    let mut request = ann.request("GET", "/user", Json::Null);
+    request.headers.insert("authorization".into(), forged.clone());
+    ann.send(request).await.problem(401, "unauthorized");
+    let log = taken();
+    assert!(log.contains("\"reason\":\"the token was not signed by the user pool\""), "{log}");
+    for part in forged.trim_start_matches("Bearer ").split('.').chain([ann.subject.as_str()]) {
+        assert!(!log.contains(&format!("\"{part}")), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_cannot_write_lines_of_its_own() {
     let world = World::new().await;
     let ann = world.person("ann").await;

@@ -37,6 +37,8 @@ mod idempotency;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod ledger;
@@ -56,6 +58,8 @@ mod offers;
 mod profile;
 #[cfg(test)]
 mod profiles;
+#[cfg(test)]
+mod quotas;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use store::{Store, Tables};
 use crate::database::CANCELLED;
 use crate::world::World;
 
-fn image(row: &std::collections::HashMap<String, AttributeValue>) -> Json {
+pub fn image(row: &std::collections::HashMap<String, AttributeValue>) -> Json {
     let value = |value: &AttributeValue| -> Json {
         match value {
             AttributeValue::S(text) => json!({ "S": text }),

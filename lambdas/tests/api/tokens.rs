@@ -252,7 +252,15 @@ async fn only_keys_that_the_pool_signs_with_are_taken() {
         key[field] = value.into();
         key
     };
+    let with_uses = |name: &str, uses: &[&str]| {
+        let mut key = POOL.listed(name);
+        key["key_ops"] = json!(uses);
+        key
+    };
     *keys.listed.lock().unwrap() = Some(vec![
+        with_uses("signs-only", &["sign"]),
+        with_uses("no-use", &[]),
+        with_uses("verifies", &["sign", "verify"]),
         change("encrypts", "use", "enc"),
         change("other-algorithm", "alg", "RS512"),
         change("other-kind", "kty", "oct"),
@@ -261,10 +269,31 @@ async fn only_keys_that_the_pool_signs_with_are_taken() {
     ]);
     let ring = KeyRing::new(Box::new(keys));
     let now = domain::time::Timestamp::from_millis(0);
-    for name in ["encrypts", "other-algorithm", "other-kind", "broken"] {
+    for name in ["signs-only", "no-use", "encrypts", "other-algorithm", "other-kind", "broken"] {
         assert_eq!(ring.key(name, now).await.err(), Some(KeyError::Unknown), "{name}");
     }
     assert!(ring.key(KEY, now).await.is_ok());
+    assert!(ring.key("verifies", now).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_the_pool_has_withdrawn_counts_for_ten_minutes_and_for_an_hour_if_the_pool_is_silent() {
+    let keys = FakeKeys::of_pool();
+    let ring = KeyRing::new(Box::new(keys.clone()));
+    let at = |minutes: i64| domain::time::Timestamp::from_millis(minutes * 60_000);
+    ring.warm(at(0)).await;
+    *keys.listed.lock().unwrap() = None;
+    assert!(ring.key(KEY, at(9)).await.is_ok());
+    assert_eq!(keys.asked.load(Ordering::Relaxed), 1, "not asked for while they are fresh");
+    assert!(ring.key(KEY, at(59)).await.is_ok());
+    assert_eq!(keys.asked.load(Ordering::Relaxed), 2);
+    assert_eq!(ring.key(KEY, at(61)).await.err(), Some(KeyError::Unavailable));
+    *keys.listed.lock().unwrap() = Some(vec![OTHER.listed("next-key")]);
+    assert_eq!(ring.key(KEY, at(62)).await.err(), Some(KeyError::Unknown));
+    *keys.listed.lock().unwrap() = Some(vec![POOL.listed(KEY)]);
+    assert!(ring.key(KEY, at(64)).await.is_ok());
+    *keys.listed.lock().unwrap() = Some(vec![OTHER.listed("next-key")]);
+    assert_eq!(ring.key(KEY, at(75)).await.err(), Some(KeyError::Unknown));
 }
 
 #[tokio::test]

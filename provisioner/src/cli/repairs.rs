@@ -73,7 +73,7 @@ async fn repair(app: &App) -> Result<Exit, Error> {
     let (store, document) = data_plane(&session).await?;
     let (mut counts, mut after) = (RepairCounts::default(), None);
     loop {
-        let page = store.repair_page(after, PAGE, &document, now()).await;
+        let page = store.repair_page(after, (PAGE, None), &document, now()).await;
         let (page, next) = page.map_err(|error| Error::from(failed(&error)))?;
         counts.repaired += page.repaired;
         counts.failed += page.failed;

@@ -13,7 +13,8 @@ use crate::kinds::{
 use crate::resource::Input;
 
 /// Headers that web pages of the stack's origins may send, sorted.
-const REQUEST_HEADERS: [&str; 4] = ["authorization", "content-type", "idempotency-key", "if-match"];
+const REQUEST_HEADERS: [&str; 5] =
+    ["authorization", "content-type", "idempotency-key", "if-match", "if-none-match"];
 /// Headers of answers that they may read, sorted.
 const ANSWER_HEADERS: [&str; 4] = ["etag", "location", "retry-after", "x-request-id"];
 

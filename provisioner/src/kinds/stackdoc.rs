@@ -111,7 +111,7 @@ pub(crate) fn no_table(error: &StoreError) -> bool {
 /// The data plane's error as the provisioner reports it.
 pub(crate) fn failed(error: &StoreError) -> AwsError {
     let kind = match error {
-        StoreError::Busy(_) => ErrorKind::Throttled,
+        StoreError::Busy(_) | StoreError::Quota { .. } => ErrorKind::Throttled,
         StoreError::Denied(_) | StoreError::Forbidden(_) => ErrorKind::Denied,
         StoreError::Conflict(_) | StoreError::Condition | StoreError::KeyReused | StoreError::Refused(_) => {
             ErrorKind::Conflict

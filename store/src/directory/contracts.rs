@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::id::{DriveId, GroupId};
+use domain::id::{DriveId, GroupId, UserId};
 use domain::replication::ProviderMembership;
 use domain::rules::{AgreedRules, Agreement, CompiledContract, CompiledRules, Contract, Terms};
 use domain::time::Timestamp;
@@ -18,6 +18,7 @@ use crate::attr::{self, Row};
 use crate::document::Document;
 use crate::error::{Result, StoreError};
 use crate::keys::Key;
+use crate::quotas::Quota;
 use crate::rows::KEYS;
 use crate::sharing::ContractKey;
 use crate::{ids, keys};
@@ -321,9 +322,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the contract or the membership changed in the meantime, [`StoreError::Missing`] if
-    /// the group is gone.
+    /// the group is gone, [`StoreError::Quota`] if the person has changed contracts too often.
     pub async fn change_contract(
         &self,
+        by: &UserId,
         group: &GroupRow,
         membership: &ProviderMembership,
         contract: &CompiledContract,
@@ -334,9 +336,12 @@ impl Store {
         let mut actions = vec![self.roster_changes(&group.id, &change)?];
         actions.extend(self.share_changes(membership, contract)?);
         actions.push(self.put_new(job.row())?);
+        let quota = actions.len();
+        actions.push(self.count_against(Quota::ContractChanges, by, now)?);
         match self.change_roster(&group.id, &change, actions).await {
             Ok(()) => Ok(job),
             Err(error) if error.refused_at(0) => Err(StoreError::Missing("group")),
+            Err(error) if error.refused_at(quota) => Err(Quota::ContractChanges.exceeded(now)),
             Err(StoreError::Refused(_)) => {
                 Err(StoreError::Conflict("the contract or the membership changed at the same time"))
             }

@@ -20,6 +20,7 @@ use crate::attr::{self, Row};
 use crate::error::{Result, StoreError, sdk};
 use crate::layout::Layout;
 use crate::once::{Keyed, Stamp};
+use crate::quotas::Quota;
 use crate::{ids, keys};
 
 /// A group's own row: the one that everything about the group is checked against.
@@ -147,7 +148,8 @@ impl Store {
     /// before, the stamp it was made with.
     ///
     /// # Errors
-    /// [`StoreError::KeyReused`] if the key stands for another request; else those of the database.
+    /// [`StoreError::KeyReused`] if the key stands for another request; [`StoreError::Quota`] if the owner has made too
+    /// many groups; else those of the database.
     pub async fn create_group(
         &self,
         group: &NewGroup<'_>,
@@ -163,11 +165,15 @@ impl Store {
                 actions.push(self.put_new(row)?);
             }
             actions.push(self.still_there(owner)?);
+            actions.push(self.count_against(Quota::Groups, owner, now)?);
         }
-        let profile = actions.len() - 1;
+        let (profile, quota) = (actions.len() - 2, actions.len() - 1);
         match self.commit(actions, once).await {
             Err(error) if group.owner.is_some() && error.refused_at(profile) => {
                 Err(StoreError::Missing("user"))
+            }
+            Err(error) if group.owner.is_some() && error.refused_at(quota) => {
+                Err(Quota::Groups.exceeded(now))
             }
             other => other,
         }
@@ -235,6 +241,21 @@ impl Store {
     pub async fn change_rules(
         &self,
         group: &GroupRow,
+        rules: (&RuleSet, Judged),
+        shards: u16,
+        now: Timestamp,
+    ) -> Result<Job> {
+        self.change_rules_by(None, group, rules, shards, now).await
+    }
+
+    /// Like [`Store::change_rules`], counted against the quota of the person who changes them, if one does.
+    ///
+    /// # Errors
+    /// Those of [`Store::change_rules`]; [`StoreError::Quota`] if they have changed rules too often.
+    pub async fn change_rules_by(
+        &self,
+        by: Option<&UserId>,
+        group: &GroupRow,
         (rules, judged): (&RuleSet, Judged),
         shards: u16,
         now: Timestamp,
@@ -263,17 +284,22 @@ impl Store {
             _ => JobKind::Spread { rules_from, revision },
         };
         let job = Job::new(ids::job(), group.id.clone(), kind, now);
-        let actions = vec![
+        let mut actions = vec![
             update,
             self.put_new(rules_row(&group.id, next, (rules, layout.current()), Some(judged), now)?)?,
             self.put_new(job.row())?,
             self.mark(&group.id)?,
         ];
+        let quota = actions.len();
+        if let Some(by) = by {
+            actions.push(self.count_against(Quota::RuleChanges, by, now)?);
+        }
         match self.transact(actions).await {
             Ok(()) => Ok(job),
             Err(error) if error.refused_at(0) || error.refused_at(1) => {
                 Err(StoreError::Conflict("the group's rules were changed by somebody else at the same time"))
             }
+            Err(error) if error.refused_at(quota) => Err(Quota::RuleChanges.exceeded(now)),
             Err(error) => Err(error),
         }
     }

@@ -109,7 +109,8 @@ impl Store {
         }
     }
 
-    /// A page of a partition's rows below a prefix, behind a sort key; and behind which sort key the next one begins.
+    /// A page of a partition's rows below a prefix, or of all its rows if the prefix is empty, behind a sort key; and
+    /// behind which sort key the next one begins.
     pub(crate) async fn directory_page(
         &self,
         pk: &str,
@@ -118,13 +119,16 @@ impl Store {
         limit: Option<usize>,
     ) -> Result<(Vec<Row>, Option<String>)> {
         let start = after.map(|sk| attr::key_row(&Key { pk: pk.to_owned(), sk }));
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.tables.directory)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+        let query = self.client.query().table_name(&self.tables.directory);
+        // DynamoDB refuses to compare a key with an empty string.
+        let query = match prefix.is_empty() {
+            true => query.key_condition_expression("pk = :pk"),
+            false => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", attr::text(prefix)),
+        };
+        let answer = query
             .expression_attribute_values(":pk", attr::text(pk))
-            .expression_attribute_values(":prefix", attr::text(prefix))
             .consistent_read(true)
             .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
             .set_exclusive_start_key(start)

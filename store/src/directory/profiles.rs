@@ -20,6 +20,7 @@ use crate::attr::{self, Row};
 use crate::error::{Result, StoreError};
 use crate::ids;
 use crate::keys::{self, EXPIRES, Key};
+use crate::quotas::Quota;
 
 /// The secret of an invite. It is shown once and kept nowhere.
 #[derive(Clone)]
@@ -111,7 +112,7 @@ impl Store {
     /// address, whoever proves to be its owner needs no invite: see [`Store::link_waiting`].
     ///
     /// # Errors
-    /// Those of the database.
+    /// [`StoreError::Quota`] if the person has made too many; else those of the database.
     pub async fn create_profile(
         &self,
         by: &UserId,
@@ -130,8 +131,13 @@ impl Store {
         }
         let open = open_rows((token, by), &user, waits.as_deref(), (now, expires));
         let rows = [profile, drive].into_iter().chain(open);
-        self.transact(rows.map(|row| self.put_new(row)).collect::<Result<_>>()?).await?;
-        Ok(user)
+        let counted = self.count_against(Quota::Profiles, by, now)?;
+        let actions = [Ok(counted)].into_iter().chain(rows.map(|row| self.put_new(row)));
+        match self.transact(actions.collect::<Result<_>>()?).await {
+            Ok(()) => Ok(user),
+            Err(error) if error.refused_at(0) => Err(Quota::Profiles.exceeded(now)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes another invite for a profile that nobody has taken over; the one before counts no longer.

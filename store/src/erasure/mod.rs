@@ -22,6 +22,7 @@ use crate::data::BATCH;
 use crate::directory::{AUDIENCE, Caller, EMAIL, ERASED_AT, HOLDER, Job, JobKind, User};
 use crate::error::{Result, StoreError, sdk};
 use crate::keys::{self, Key, PK, SK};
+use crate::quotas::Quota;
 use crate::{Store, batches};
 
 /// Whose traces a job removes.
@@ -114,23 +115,29 @@ fn partition_of(job: &JobId) -> GroupId {
 }
 
 impl Store {
-    /// Notes that somebody is being erased: from now on they join nothing and make no group.
+    /// Notes that somebody is being erased: from now on they join nothing and make no group. Counted against the quota of
+    /// the identity that asks for it.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if they have no profile.
-    pub async fn begin_erasure(&self, user: &UserId, now: Timestamp) -> Result<()> {
-        let update = self
-            .client
-            .update_item()
+    /// [`StoreError::Missing`] if they have no profile, [`StoreError::Quota`] if the identity was erased too often.
+    pub async fn begin_erasure(
+        &self,
+        (issuer, subject): (&str, &str),
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<()> {
+        let update = Update::builder()
             .table_name(&self.tables.directory)
             .set_key(Some(attr::key_row(&keys::user(user))))
             .update_expression("SET erasing = :now")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", attr::text(now.to_string()));
-        match update.send().await.map_err(sdk) {
-            Ok(_) => Ok(()),
-            Err(StoreError::Condition) => Err(StoreError::Missing("user")),
-            Err(error) => Err(error),
+        let update = TransactWriteItem::builder().update(update.build().map_err(built)?).build();
+        let count = Quota::key_of_erasures(issuer, subject, now);
+        match self.transact(vec![update, self.count_at(Quota::Erasures, &count, now)?]).await {
+            Err(error) if error.refused_at(0) => Err(StoreError::Missing("user")),
+            Err(error) if error.refused_at(1) => Err(Quota::Erasures.exceeded(now)),
+            other => other,
         }
     }
 

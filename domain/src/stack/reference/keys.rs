@@ -422,7 +422,7 @@ pub const THROTTLING: Section = Section {
             "perPersonRateLimit",
             "whole number, 1 to 10000",
             "100",
-            "Requests a second of one person; four seconds of it at once. Counted by each process of the function for itself.",
+            "Requests a second of one person that one process of the function answers; four seconds of it at once. No limit of what a person can do: every process counts for itself.",
             r#"{"type":"integer","minimum":1,"maximum":10000}"#,
         ),
     ],

@@ -52,7 +52,8 @@ async fn more_repairs_that_fail_than_one_page_holds_keep_no_other_waiting() {
     world.store.park(drive.as_str(), &item, "for a test", world.now()).await.unwrap();
     let (mut after, mut repaired) = (None, 0);
     for _ in 0..4 {
-        let (counts, next) = world.store.repair_page(after, 2, &world.document, world.now()).await.unwrap();
+        let (counts, next) =
+            world.store.repair_page(after, (2, None), &world.document, world.now()).await.unwrap();
         repaired += counts.repaired;
         after = next;
         if after.is_none() {
