@@ -18,5 +18,6 @@ pub mod replication;
 pub mod routes;
 pub mod rules;
 pub mod stack;
+pub mod text;
 pub mod time;
 pub mod value;

@@ -7,6 +7,7 @@ use domain::authorize::{About, GroupFacts, Roles, Subject};
 use domain::id::GroupId;
 use domain::replication::Roster;
 use domain::stack::RuleSet;
+use domain::text::check_visible_name;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::directory::{Caller, GroupRow, Job, JobKind, NewGroup, Role};
@@ -58,15 +59,13 @@ pub(super) fn group_json(group: &GroupRow, rules: &RuleSet, roster: &Roster, rol
 
 /// A group's name as it is kept.
 pub(super) fn group_name(sent: &str) -> Result<&str, Problem> {
-    // As it was sent: trimming would take away what the description does not allow.
-    let odd = sent.chars().count() > LONGEST_NAME || sent.chars().any(char::is_control);
-    let name = sent.trim();
-    // A byte order mark is no white space in Rust, and is in patterns.
-    if odd || name.chars().all(|c| c.is_whitespace() || c == '\u{feff}') {
-        let message = format!("must have from 1 to {LONGEST_NAME} characters, and none that cannot be seen");
+    if sent.chars().count() > LONGEST_NAME {
+        let message = format!("must have at most {LONGEST_NAME} characters");
         return Err(Problem::invalid([Mistake::at("name", message)]));
     }
-    Ok(name)
+    // As it was sent: trimming would remove line breaks, which are refused.
+    check_visible_name(sent).map_err(|why| Problem::invalid([Mistake::at("name", why.to_string())]))?;
+    Ok(sent.trim())
 }
 
 pub(super) fn names(roles: &[Role]) -> Vec<&'static str> {
