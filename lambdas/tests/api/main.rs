@@ -27,6 +27,8 @@ mod group_data;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod hostile_input;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod invitations;

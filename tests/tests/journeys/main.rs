@@ -13,6 +13,7 @@ mod access;
 mod an_owners_day;
 mod crashes;
 mod every_route;
+mod hostile_input;
 mod joining_while_writing;
 mod limits;
 mod plans;

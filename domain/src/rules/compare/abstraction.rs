@@ -7,7 +7,10 @@ use crate::id::Name;
 use crate::stack::History;
 
 /// Atoms whose every combination of answers is tried.
-const MOST: usize = 12;
+pub(super) const MOST: usize = 12;
+/// Steps that trying all combinations of answers may take: a node of a condition that is asked, or a field that is looked
+/// up in a rule. About a tenth of a second.
+const STEPS: usize = 10_000_000;
 
 /// A rule, taken apart.
 #[derive(Debug, Clone)]
@@ -30,7 +33,8 @@ enum Answer {
 }
 
 /// Whether whatever these rules show is shown by those others as well, whatever the answers to the atoms are: answers
-/// that no item can give are tried too, so a yes is certain and a no is not. None if there are too many atoms.
+/// that no item can give are tried too, so a yes is certain and a no is not. None if there are too many atoms, or if trying
+/// takes too many steps.
 pub(super) fn shows_no_more(
     rules: &[Part],
     than: &[Part],
@@ -41,6 +45,12 @@ pub(super) fn shows_no_more(
         return None;
     }
     let choices: Vec<&[Answer]> = atoms.all.iter().map(|atom| answers(atom.can_fail)).collect();
+    let combinations = choices.iter().fold(1, |count: usize, choices| count.saturating_mul(choices.len()));
+    let asked: usize = rules.iter().chain(than).map(|part| nodes(&part.tree)).sum();
+    let looked_up = rules.len().saturating_mul(than.len()).saturating_mul(fields.len());
+    if combinations.saturating_mul(asked.saturating_add(looked_up)) > STEPS {
+        return None;
+    }
     let mut at = vec![0; choices.len()];
     loop {
         let answers: Vec<Answer> = at
@@ -56,6 +66,15 @@ pub(super) fn shows_no_more(
         if !advance(&mut at, &choices) {
             return Some(true);
         }
+    }
+}
+
+fn nodes(tree: &Tree) -> usize {
+    match tree {
+        Tree::Constant(_) | Tree::Atom(_) => 1,
+        Tree::Not(inner) => 1 + nodes(inner),
+        Tree::And(left, right) | Tree::Or(left, right) => 1 + nodes(left) + nodes(right),
+        Tree::If(asked, then, otherwise) => 1 + nodes(asked) + nodes(then) + nodes(otherwise),
     }
 }
 

@@ -21,6 +21,7 @@ use abstraction::{Part, shows_no_more};
 use atoms::{Atoms, Points};
 pub use theorem::{Theorem, theorems};
 
+use super::compile::STACK;
 use super::{CompiledRules, Question, Terms, compile};
 use crate::datatype::{DataType, Field};
 use crate::id::Name;
@@ -30,6 +31,12 @@ use crate::value::{Fields, Value, fields_to_json};
 
 /// Items that are tried at most.
 const ITEMS: usize = 6_000;
+/// Steps that evaluating conditions for the items of one comparison may take: about half a second. See [`super::limits`].
+const STEPS: u64 = 400_000_000;
+/// Steps of an item besides those of the conditions.
+const ITEM: u64 = 10_000;
+/// Times of items that are collected at most.
+const TIMES: usize = 50_000;
 /// When somebody joins in an example for which that does not matter: 2026-01-01.
 const JOINED: i64 = 1_767_225_600_000;
 const DAY: i64 = 86_400_000;
@@ -188,23 +195,35 @@ fn more(one: Option<&BTreeSet<Name>>, than: Option<&BTreeSet<Name>>) -> bool {
 pub fn only_takes_away(types: &BTreeMap<Name, DataType>, before: &RuleSet, after: &RuleSet) -> bool {
     let (Ok(old), Ok(new)) = (compile(types, before), compile(types, after)) else { return false };
     let side = |data_type, rules, compiled| Side { data_type, rules, compiled };
+    let mut steps = STEPS;
     types.values().filter(|data_type| new.covers(&data_type.name)).all(|data_type| {
-        let found = compare(side(data_type, before, &old), side(data_type, after, &new));
+        let sides = (side(data_type, before, &old), side(data_type, after, &new));
+        let found = stacker::grow(STACK, || compare_within(sides, &mut steps));
         matches!(found.appears, Finding::Never)
     })
 }
 
 /// Compares what consumers of a group see of one data type before and after a change.
 pub fn compare(before: Side<'_>, after: Side<'_>) -> Comparison {
+    stacker::grow(STACK, || compare_within((before, after), &mut STEPS.clone()))
+}
+
+/// Compares in no more steps than these, and takes from them those that it took.
+fn compare_within((before, after): (Side<'_>, Side<'_>), steps: &mut u64) -> Comparison {
     let mut atoms = Atoms::new();
     let parts = before.parts(&mut atoms).zip(after.parts(&mut atoms));
     let Some((old, new)) = parts else {
         return Comparison { appears: Finding::Unknown, vanishes: Finding::Unknown };
     };
     let windows: Vec<History> = old.iter().chain(&new).map(|part| part.history).collect();
-    let space = Space::new(before.data_type, after.data_type, &atoms, &windows);
+    let mut space = Space::new(before.data_type, after.data_type, &atoms, &windows);
+    let longest = space.longest_text();
+    let of = |side: Side<'_>| side.compiled.cost(&side.data_type.name).of_texts(longest);
+    let each = ITEM.saturating_add(of(before)).saturating_add(of(after));
+    space.try_at_most(*steps / each);
     let (mut appears, mut vanishes) = (Found::default(), Found::default());
     for (fields, joined) in space.items() {
+        *steps = steps.saturating_sub(each);
         let example = Example::of(fields, joined, before, after);
         if !example.gains() && !example.loses() {
             continue;
@@ -258,6 +277,8 @@ struct Space {
     times: Vec<(Timestamp, Timestamp)>,
     /// Fields that conditions ask for, with the values that are tried; none is being absent.
     asked: Vec<(Name, Vec<Option<Value>>)>,
+    /// Items that are tried at most.
+    most: u128,
     /// Whether conditions can tell no other items from these.
     exact: bool,
 }
@@ -289,16 +310,37 @@ impl Space {
         }
         let none = Points::default();
         let times = times(atoms.fields.get(time.as_str()).unwrap_or(&none), windows);
-        let count = asked.iter().try_fold(times.len(), |count, (_, values)| count.checked_mul(values.len()));
-        exact &= count.is_some_and(|count| count <= ITEMS);
-        Self { base, time, times, asked, exact }
+        let mut space = Self { base, time, times, asked, most: 0, exact };
+        space.try_at_most(u64::MAX);
+        space
+    }
+
+    /// The items there are.
+    fn count(&self) -> u128 {
+        let sizes = self.asked.iter().map(|(_, values)| values.len() as u128);
+        sizes.fold(self.times.len() as u128, u128::saturating_mul)
+    }
+
+    fn try_at_most(&mut self, most: u64) {
+        self.most = u128::from(most).min(ITEMS as u128);
+        self.exact &= self.count() <= self.most;
+    }
+
+    /// The most characters of a text that is tried.
+    fn longest_text(&self) -> u64 {
+        let values = self.asked.iter().flat_map(|(_, values)| values).flatten();
+        let length = |value: &Value| match value {
+            Value::String(text) => text.chars().count() as u64,
+            Value::Set(texts) => texts.iter().map(|text| text.chars().count() as u64).sum(),
+            _ => 0,
+        };
+        values.map(length).max().unwrap_or(0)
     }
 
     /// All of them, or as many as are tried, spread over all of them.
     fn items(&self) -> impl Iterator<Item = (Fields, Timestamp)> {
-        let sizes = self.asked.iter().map(|(_, values)| values.len() as u128);
-        let all = sizes.fold(self.times.len() as u128, u128::saturating_mul);
-        let tried = all.min(ITEMS as u128);
+        let all = self.count();
+        let tried = all.min(self.most);
         (0..tried).filter_map(move |number| {
             // With a step that has no factor in common with anything likely, so that all fields vary.
             let mut rest = if tried < all { number.wrapping_mul(2_147_483_647) % all } else { number };
@@ -339,9 +381,13 @@ fn times(points: &Points, windows: &[History]) -> Vec<(Timestamp, Timestamp)> {
     let near = |at: i64, by: i64| (-by..=by).map(move |by| at.saturating_add(by));
     let crossings =
         fixed.iter().flat_map(|at| back.iter().flat_map(move |back| near(at.saturating_add(*back), 2)));
-    let joins: BTreeSet<i64> = crossings.chain([JOINED]).collect();
+    // More than are tried can be left out: with so many the items are not all that can be told apart.
+    let joins: BTreeSet<i64> = crossings.take(TIMES).chain([JOINED]).collect();
     let mut all = BTreeSet::new();
     for join in joins {
+        if all.len() > TIMES {
+            break;
+        }
         let of_windows = back.iter().flat_map(|back| near(join.saturating_sub(*back), 1));
         let items = fixed.iter().flat_map(|at| near(*at, 1)).chain(of_windows);
         all.extend(items.map(|item| (item, join)));
