@@ -268,7 +268,7 @@ fn the_costliest_rules_that_are_accepted_take_a_few_milliseconds_for_an_item() {
         let terms = Terms::of_everything(Timestamp::from_millis(0));
         let question =
             Question { data_type: &name, time: Timestamp::from_millis(0), fields: &fields, terms: &terms };
-        let took = (0..5).map(|_| {
+        let took = (0..20).map(|_| {
             let started = Instant::now();
             assert!(compiled.visible(question).is_none(), "{kind}: nothing may end it early");
             started.elapsed()
@@ -282,7 +282,7 @@ fn the_costliest_rules_that_are_accepted_take_a_few_milliseconds_for_an_item() {
         );
         slowest = slowest.max((took, kind));
     }
-    // Unoptimised, and on a machine that does other things as well: the figure of docs/rules.md is a tenth of it.
+    // Hardly optimised, and on a machine that does other things as well: docs/rules.md has the figure without either.
     assert!(slowest.0 < Duration::from_millis(20), "{slowest:?}");
 }
 
@@ -295,11 +295,10 @@ fn a_verdict_about_the_costliest_rules_is_found_or_given_up_in_time() {
     };
     let times = |n: usize| {
         let terms: Vec<String> =
-            (0..25).map(|m| format!("resource.at == datetime(\"{}-01-{:02}\")", 1950 + n, m + 1)).collect();
+            (0..12).map(|m| format!("resource.at == datetime(\"{}-01-{:02}\")", 1950 + n, m + 1)).collect();
         terms.join(" || ")
     };
-    let texts =
-        |n: usize| format!("resource.text like \"*{n}{}*\" && resource.short != \"{n}\"", "a".repeat(2));
+    let texts = |n: usize| format!("resource.short like \"*{n}aa*\" && resource.short != \"{n}\"");
     let failing = |n: usize| {
         let terms: Vec<String> = (0..12).map(|m| format!("resource.mgdl + {m} > {}", n % 2)).collect();
         terms.join(" && ")
