@@ -101,19 +101,31 @@ impl Level {
 fn depth(text: &str) -> usize {
     let mut levels = vec![Level::default()];
     let mut rest = text.as_bytes();
+    // Whether brackets that open here belong to what stands before them: a call, or a field by its name.
+    let mut behind_operand = false;
     while let Some((first, after)) = rest.split_first() {
         let (Some(level), mut taken) = (levels.last_mut(), 1) else { break };
+        let behind = std::mem::take(&mut behind_operand);
         match first {
-            b'"' => taken = string(rest),
+            b' ' | b'\t' | b'\n' | b'\r' => behind_operand = behind,
+            b'"' => {
+                taken = string(rest);
+                behind_operand = true;
+            }
             // Cedar ends a comment at either.
             b'/' if after.first() == Some(&b'/') => {
                 taken = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
             }
             b'(' | b'[' | b'{' => {
-                level.access();
+                if behind {
+                    level.access();
+                }
                 levels.push(Level::default());
             }
-            b')' | b']' | b'}' => close(&mut levels),
+            b')' | b']' | b'}' => {
+                close(&mut levels);
+                behind_operand = true;
+            }
             b',' => level.next(),
             b'.' => level.access(),
             b'!' | b'-' | b'+' | b'*' | b'/' | b'%' | b'&' | b'|' => {
@@ -123,6 +135,7 @@ fn depth(text: &str) -> usize {
             b'=' | b'<' | b'>' => level.run = 0,
             _ if is_word(*first) => {
                 taken = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+                behind_operand = true;
                 match rest.get(..taken) {
                     Some(b"if") => level.operator(),
                     Some(b"then" | b"else" | b"in" | b"is" | b"like" | b"has") => level.run = 0,

@@ -31,8 +31,8 @@ use crate::value::{Fields, Value, fields_to_json};
 
 /// Items that are tried at most.
 const ITEMS: usize = 6_000;
-/// Steps that evaluating conditions for the items of one comparison may take: about half a second. See [`super::limits`].
-const STEPS: u64 = 400_000_000;
+/// Steps that evaluating conditions for the items of one comparison may take: about a quarter of a second. See [`super::limits`].
+const STEPS: u64 = 200_000_000;
 /// Steps of an item besides those of the conditions.
 const ITEM: u64 = 10_000;
 /// Times of items that are collected at most.

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -14,6 +14,12 @@ const WORKER: usize = 2 * 1024 * 1024;
 
 fn on_a_worker<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::Builder::new().stack_size(WORKER).spawn(test).unwrap().join().unwrap()
+}
+
+/// The processor's time that this thread has used.
+fn used() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 fn types() -> BTreeMap<Name, DataType> {
@@ -82,9 +88,9 @@ fn conditions_of_any_depth_are_refused_or_compiled_on_the_stack_of_a_worker() {
         for levels in [1, 2, 30, 60, 100, 127, 200, 255, 300, 800, 1_000, 20_000, 60_000] {
             for (kind, condition) in nested(levels) {
                 let set = rules([condition.clone()]);
-                let started = Instant::now();
+                let started = used();
                 let compiled = compile(&types(), &set);
-                let took = started.elapsed();
+                let took = used() - started;
                 assert!(took < Duration::from_secs(1), "{levels} of `{kind}` took {took:?}");
                 all += 1;
                 refused += usize::from(compiled.is_err());
@@ -185,7 +191,7 @@ fn patterns_that_take_long_to_match_are_refused_with_cost_limit_and_remedy() {
     let long = format!("resource.text like \"*{}\"", "a".repeat(1_900));
     let [error] = <[RuleError; 1]>::try_from(refused([long.clone()])).unwrap();
     assert_eq!(error.part, RulePart::Rule);
-    assert!(error.message.contains("7793"), "{error:?}");
+    assert!(error.message.contains("up to 779"), "{error:?}");
     assert!(error.message.contains(&MAX_CONDITION_COST.to_string()), "{error:?}");
     assert!(error.help.contains("maxLength"), "{error:?}");
     // In two patterns of a rule, in fifty rules, behind an `if`, and as a contract.
@@ -269,9 +275,9 @@ fn the_costliest_rules_that_are_accepted_take_a_few_milliseconds_for_an_item() {
         let question =
             Question { data_type: &name, time: Timestamp::from_millis(0), fields: &fields, terms: &terms };
         let took = (0..20).map(|_| {
-            let started = Instant::now();
+            let started = used();
             assert!(compiled.visible(question).is_none(), "{kind}: nothing may end it early");
-            started.elapsed()
+            used() - started
         });
         let took = took.min().unwrap();
         eprintln!(
@@ -314,10 +320,10 @@ fn a_verdict_about_the_costliest_rules_is_found_or_given_up_in_time() {
         accept(&types(), &before).unwrap_or_else(|errors| panic!("{kind}: {errors:?}"));
         let mut after = before.clone();
         after.rules.reverse();
-        let started = Instant::now();
+        let started = used();
         let _ = only_takes_away(&types(), &before, &after);
-        let took = started.elapsed();
+        let took = used() - started;
         eprintln!("{kind}: {took:?}");
-        assert!(took < Duration::from_secs(10), "{kind} took {took:?}");
+        assert!(took < Duration::from_secs(2), "{kind} took {took:?}");
     }
 }

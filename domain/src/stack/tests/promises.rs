@@ -80,21 +80,21 @@ fn rules_beyond_their_limits_are_refused_at_their_place() {
     let told = |text: &str| super::render(&[text], &read(text).unwrap_err());
     assert!(read(&text(&like(20))).is_ok());
     let costly = told(&text(&like(1_900)));
-    assert!(costly.starts_with("FH0127 17:15 the condition takes up to 779"), "{costly}");
+    assert!(costly.starts_with("FH0127 18:15 the condition takes up to 779"), "{costly}");
     assert!(costly.contains("500000 is the most") && costly.contains("maxLength"), "{costly}");
     let deep = told(&text(&format!("{}true{}", "(".repeat(300), ")".repeat(300))));
-    assert!(deep.starts_with("FH0118 17:15 the condition has up to"), "{deep}");
+    assert!(deep.starts_with("FH0118 18:15 the condition has up to"), "{deep}");
 
     // A group whose conditions look the same but for the length of a pattern.
     let rules = |when: &str| format!("rules: [{{ types: [glucose], when: '{when}' }}]");
     let group =
         |name: &str, when: &str| format!("  {name}:\n    owner: lead@example.org\n    {}\n", rules(when));
     let two = text("true") + &group("cheap", &like(20)) + &group("costly", &like(1_900));
-    assert!(told(&two).starts_with("FH0127 25:"), "{}", told(&two));
+    assert!(told(&two).starts_with("FH0127 26:"), "{}", told(&two));
     let defaults = text("true") + "groupDefaults:\n  " + &rules(&like(1_900)) + "\n";
-    assert!(told(&defaults).starts_with("FH0127 21:"), "{}", told(&defaults));
+    assert!(told(&defaults).starts_with("FH0127 22:"), "{}", told(&defaults));
     let many = text("true") + &"      - types: [glucose]\n".repeat(50);
-    assert!(told(&many).starts_with("FH0127 69:"), "{}", told(&many));
+    assert!(told(&many).starts_with("FH0127 70:"), "{}", told(&many));
 }
 
 #[test]
