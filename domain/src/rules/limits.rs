@@ -107,7 +107,6 @@ fn depth(text: &str) -> usize {
         let (Some(level), mut taken) = (levels.last_mut(), 1) else { break };
         let behind = std::mem::take(&mut behind_operand);
         match first {
-            b' ' | b'\t' | b'\n' | b'\r' => behind_operand = behind,
             b'"' => {
                 taken = string(rest);
                 behind_operand = true;
@@ -115,6 +114,7 @@ fn depth(text: &str) -> usize {
             // Cedar ends a comment at either.
             b'/' if after.first() == Some(&b'/') => {
                 taken = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+                behind_operand = behind;
             }
             b'(' | b'[' | b'{' => {
                 if behind {
@@ -142,7 +142,8 @@ fn depth(text: &str) -> usize {
                     _ => {}
                 }
             }
-            _ => {}
+            // Blanks, which may stand anywhere.
+            _ => behind_operand = behind,
         }
         rest = rest.get(taken..).unwrap_or_default();
     }

@@ -70,6 +70,8 @@ fn nested(levels: usize) -> Vec<(&'static str, String)> {
         ("*", around("1*", "1", "") + " == 1"),
         (".", "resource".to_owned() + &".a".repeat(levels)),
         ("[]", "resource".to_owned() + &"[\"a\"]".repeat(levels)),
+        ("[] behind comments", "resource".to_owned() + &"//\r[\"a\"]".repeat(levels)),
+        ("[] behind blanks", "resource".to_owned() + &"\u{a0}[\"a\"]".repeat(levels)),
         ("()", "resource.tags".to_owned() + &".contains(".repeat(levels) + "1" + &")".repeat(levels)),
         ("unclosed (", "(".repeat(levels)),
         ("unclosed [", "[".repeat(levels)),
