@@ -39,6 +39,9 @@ const NODE: u64 = 40;
 const MEMBER: u64 = 100;
 /// Steps of a value that is read from a text: `decimal("1.5")`.
 const READ: u64 = 700;
+/// Steps of `like` for each character of the text, besides one for each of the pattern: Cedar copies the text, and begins
+/// again at each character.
+const LIKE: u64 = 4;
 /// The most bytes of a text or set of an item: an item is a row of DynamoDB.
 const ROW: u64 = 400 * 1024;
 
@@ -235,8 +238,7 @@ fn add(json: &Json, data_type: &DataType, cost: &mut Cost) {
                 match key.as_str() {
                     "like" => {
                         let pattern = inner.get("pattern").and_then(Json::as_array);
-                        // The text is taken apart even for an empty pattern.
-                        let pattern = 1 + pattern.map_or(0, Vec::len) as u64;
+                        let pattern = LIKE + pattern.map_or(0, Vec::len) as u64;
                         cost.patterns += pattern;
                         let text = inner.get("left").map_or(0, |left| size(left, data_type));
                         cost.values = cost.values.saturating_add(pattern.saturating_mul(text));

@@ -193,7 +193,7 @@ fn patterns_that_take_long_to_match_are_refused_with_cost_limit_and_remedy() {
     let long = format!("resource.text like \"*{}\"", "a".repeat(1_900));
     let [error] = <[RuleError; 1]>::try_from(refused([long.clone()])).unwrap();
     assert_eq!(error.part, RulePart::Rule);
-    assert!(error.message.contains("up to 779"), "{error:?}");
+    assert!(error.message.contains("up to 780"), "{error:?}");
     assert!(error.message.contains(&MAX_CONDITION_COST.to_string()), "{error:?}");
     assert!(error.help.contains("maxLength"), "{error:?}");
     // In two patterns of a rule, in fifty rules, behind an `if`, and as a contract.
@@ -276,12 +276,12 @@ fn the_costliest_rules_that_are_accepted_take_a_few_milliseconds_for_an_item() {
         let terms = Terms::of_everything(Timestamp::from_millis(0));
         let question =
             Question { data_type: &name, time: Timestamp::from_millis(0), fields: &fields, terms: &terms };
-        let took = (0..20).map(|_| {
-            let started = used();
+        // The clock of the processor ticks every few milliseconds.
+        let started = used();
+        for _ in 0..100 {
             assert!(compiled.visible(question).is_none(), "{kind}: nothing may end it early");
-            used() - started
-        });
-        let took = took.min().unwrap();
+        }
+        let took = (used() - started) / 100;
         eprintln!(
             "{kind}: {} rules of {} bytes, {} take {took:?}",
             set.rules.len(),

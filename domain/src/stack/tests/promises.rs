@@ -80,7 +80,7 @@ fn rules_beyond_their_limits_are_refused_at_their_place() {
     let told = |text: &str| super::render(&[text], &read(text).unwrap_err());
     assert!(read(&text(&like(20))).is_ok());
     let costly = told(&text(&like(1_900)));
-    assert!(costly.starts_with("FH0127 18:15 the condition takes up to 779"), "{costly}");
+    assert!(costly.starts_with("FH0127 18:15 the condition takes up to 780"), "{costly}");
     assert!(costly.contains("500000 is the most") && costly.contains("maxLength"), "{costly}");
     let deep = told(&text(&format!("{}true{}", "(".repeat(300), ")".repeat(300))));
     assert!(deep.starts_with("FH0118 18:15 the condition has up to"), "{deep}");
