@@ -36,9 +36,9 @@ const RULE: u64 = 2_000;
 /// Steps of one node of Cedar's JSON form of a condition.
 const NODE: u64 = 40;
 /// Steps of a member of a list that is written down, besides those of its nodes: the list is made anew each time.
-const MEMBER: u64 = 100;
+const MEMBER: u64 = 150;
 /// Steps of a value that is read from a text: `decimal("1.5")`.
-const READ: u64 = 700;
+const READ: u64 = 1_000;
 /// Steps of `like` for each character of the text, besides one for each of the pattern: Cedar copies the text, and begins
 /// again at each character.
 const LIKE: u64 = 4;

@@ -291,7 +291,7 @@ fn the_costliest_rules_that_are_accepted_take_a_few_milliseconds_for_an_item() {
         slowest = slowest.max((took, kind));
     }
     // Hardly optimised, and on a machine that does other things as well: docs/rules.md has the figure without either.
-    assert!(slowest.0 < Duration::from_millis(20), "{slowest:?}");
+    assert!(slowest.0 < Duration::from_millis(10), "{slowest:?}");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_verdict_about_the_costliest_rules_is_found_or_given_up_in_time() {
     };
     let times = |n: usize| {
         let terms: Vec<String> =
-            (0..12).map(|m| format!("resource.at == datetime(\"{}-01-{:02}\")", 1950 + n, m + 1)).collect();
+            (0..10).map(|m| format!("resource.at == datetime(\"{}-01-{:02}\")", 1950 + n, m + 1)).collect();
         terms.join(" || ")
     };
     let texts = |n: usize| format!("resource.short like \"*{n}aa*\" && resource.short != \"{n}\"");
