@@ -59,12 +59,13 @@ impl RulesToHave {
 
 fn mistake(error: &RuleError) -> Mistake {
     let part = match error.part {
-        RulePart::Type(at) => format!("types.{at}"),
-        RulePart::Field(at) => format!("fields.{at}"),
-        RulePart::When { .. } | RulePart::Rule => "when".to_owned(),
+        RulePart::Type(at) => format!(".types.{at}"),
+        RulePart::Field(at) => format!(".fields.{at}"),
+        RulePart::When { .. } => ".when".to_owned(),
+        RulePart::Rule => String::new(),
     };
     let help = if error.help.is_empty() { String::new() } else { format!("; {}", error.help) };
-    Mistake::at(format!("rules.{}.{part}", error.rule), format!("{}{help}", error.message))
+    Mistake::at(format!("rules.{}{part}", error.rule), format!("{}{help}", error.message))
 }
 
 /// What the rules share beyond what the stack lets people's groups share.
