@@ -134,7 +134,7 @@ async fn a_condition_that_is_nested_too_deep_is_an_error_of_every_command_and_en
                 &["plan", "--file", &stack],
             ] {
                 let (code, _, err) = provision(command).await;
-                assert!(code == 1 && err.contains("FH0118"), "{levels} `{open}` {}: {err}", command[0]);
+                assert!(code == 3 && err.contains("FH0118"), "{levels} `{open}` {}: {err}", command[0]);
                 assert!(err.contains("may have at most"), "{err}");
             }
         }
