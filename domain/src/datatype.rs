@@ -105,6 +105,8 @@ pub const DEFAULT_MAX_LENGTH: u32 = 4096;
 pub const MAX_SET: usize = 256;
 /// The most bytes of an opaque object, written as JSON.
 pub const MAX_OBJECT_BYTES: usize = 64 * 1024;
+/// The most levels of an opaque object. Readers of JSON stop at 128 levels by default, and a list of items adds some.
+pub const MAX_OBJECT_DEPTH: usize = 100;
 
 impl DataType {
     /// Checks an item's fields and brings them into their own types.
@@ -191,6 +193,9 @@ impl Field {
                 texts.iter().map(|text| self.text(text)).collect::<Result<_, _>>().map(Value::Set)
             }
             FieldType::Object => {
+                if is_deeper(json, MAX_OBJECT_DEPTH) {
+                    return Err(format!("may have at most {MAX_OBJECT_DEPTH} levels of lists and objects"));
+                }
                 if json.to_string().len() > MAX_OBJECT_BYTES {
                     return Err(format!("may have at most {MAX_OBJECT_BYTES} bytes as JSON"));
                 }
@@ -221,6 +226,16 @@ impl Field {
             (_, Some(max)) if number > max => Err(format!("must be at most {}", show(max))),
             _ => Ok(number),
         }
+    }
+}
+
+/// Whether a value has more levels of lists and objects.
+fn is_deeper(json: &serde_json::Value, levels: usize) -> bool {
+    let deeper = |inner| is_deeper(inner, levels.saturating_sub(1));
+    match json {
+        serde_json::Value::Array(array) => levels == 0 || array.iter().any(deeper),
+        serde_json::Value::Object(object) => levels == 0 || object.values().any(deeper),
+        _ => false,
     }
 }
 
@@ -275,6 +290,22 @@ mod tests {
         );
         let time = glucose().time_of(&fields).unwrap();
         assert_eq!(glucose().expiry(time).unwrap().to_string(), "2014-02-13T03:42:12Z");
+    }
+
+    #[test]
+    fn an_object_has_at_most_a_hundred_levels() {
+        let nested = |levels: usize| {
+            (0..levels).fold(
+                json!(1),
+                |inner, at| {
+                    if at % 2 == 0 { json!([inner]) } else { json!({ "x": inner }) }
+                },
+            )
+        };
+        let item = |raw| check(json!({"takenAt": "2014-02-03T05:42:12Z", "mgdl": 1, "raw": raw}));
+        assert!(item(nested(100)).is_ok());
+        let errors = item(nested(101)).unwrap_err();
+        assert_eq!(errors[0].message, "may have at most 100 levels of lists and objects");
     }
 
     #[test]

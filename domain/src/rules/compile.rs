@@ -9,7 +9,7 @@ use miette::Diagnostic as _;
 use serde_json::Value as Json;
 
 use super::operators::foreign;
-use super::{CompiledRules, TypeRule, TypeRules, schema};
+use super::{CompiledRules, TypeRule, TypeRules, limits, schema};
 use crate::datatype::{DataType, FieldType};
 use crate::diagnostic::nearest;
 use crate::id::Name;
@@ -42,6 +42,8 @@ pub enum RulePart {
     Field(usize),
     /// An entry of `types`, from 0.
     Type(usize),
+    /// All of it: it is beyond a limit.
+    Rule,
 }
 
 /// Compiles a group's rules.
@@ -49,13 +51,12 @@ pub enum RulePart {
 /// # Errors
 /// Every mistake in every rule.
 pub fn compile(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<CompiledRules, Vec<RuleError>> {
-    // A condition may be 4 KB of opening brackets, and people write conditions too: reading it takes as much stack as it
-    // is deep. Evaluating it does not: Cedar stops there by itself.
     stacker::grow(STACK, || compile_all(types, rules))
 }
 
-/// Enough for the deepest condition that fits its limit; only what is used is ever touched.
-pub(super) const STACK: usize = 256 * 1024 * 1024;
+/// Enough to read the deepest condition that [`limits::check_text`] lets through, whatever stack the caller has left; only
+/// what is used is ever touched.
+pub(super) const STACK: usize = 64 * 1024 * 1024;
 
 fn compile_all(types: &BTreeMap<Name, DataType>, rules: &RuleSet) -> Result<CompiledRules, Vec<RuleError>> {
     let mut compiled = CompiledRules::default();
@@ -108,7 +109,8 @@ fn add(
             .asked
             .extend(condition.iter().flat_map(|c| c.fields.iter()).filter_map(|f| Name::parse(f).ok()));
         let fields = rule.fields.as_ref().map(|fields| fields.iter().cloned().collect());
-        rules.rules.push(TypeRule { id, fields, history: rule.history });
+        let cost = limits::cost(condition.map(|condition| &condition.json), data_type);
+        rules.rules.push(TypeRule { id, index, cost, fields, history: rule.history });
         debug_assert_eq!(rules.rules.last().map(|r| r.id.to_string()), Some(policy_id(index)));
     }
 }
@@ -121,6 +123,8 @@ fn policy_id(index: usize) -> String {
 struct Condition<'a> {
     text: &'a str,
     fields: BTreeSet<String>,
+    /// Cedar's JSON form of it.
+    json: Json,
 }
 
 /// What stands before the condition in a policy's text.
@@ -132,6 +136,7 @@ impl<'a> Condition<'a> {
     fn parse(text: &'a str) -> Result<Self, (RulePart, String, String)> {
         let whole = RulePart::When { start: 0, end: text.len() };
         let example = "write a Cedar expression over `resource`, such as `resource.mgdl > 180`";
+        limits::check_text(text).map_err(|(message, help)| (whole.clone(), message, help))?;
         // On its own first: text that closes the brace and adds a policy of its own is no expression.
         if let Err(errors) = Expression::from_str(text) {
             let part = errors.iter().next().and_then(|e| label(e, 0, text)).unwrap_or(whole);
@@ -142,12 +147,13 @@ impl<'a> Condition<'a> {
             return Err((part, format!("the condition cannot be read: {errors}"), help));
         }
         let source = format!("permit(principal, action, resource) when {{\n{text}\n}};");
-        let Ok(json) = Policy::parse(None, &source).map_err(drop).and_then(|p| p.to_json().map_err(drop))
+        let Ok(mut json) = Policy::parse(None, &source).map_err(drop).and_then(|p| p.to_json().map_err(drop))
         else {
             return Err((whole, "the condition cannot be read".into(), example.into()));
         };
         let mut found = Mentions::default();
-        found.collect(json.get("conditions").unwrap_or(&Json::Null));
+        let json = json.get_mut("conditions").map(Json::take).unwrap_or_default();
+        found.collect(&json);
         if let Some(variable) = found.variables.iter().find(|v| *v != "resource") {
             let message = format!("a condition can only speak of `resource`, not of `{variable}`");
             return Err((word(text, variable).unwrap_or(whole), message, example.into()));
@@ -161,7 +167,7 @@ impl<'a> Condition<'a> {
                 "compare the field's text, or use `like`".into(),
             ));
         }
-        Ok(Self { text, fields: found.attributes })
+        Ok(Self { text, fields: found.attributes, json })
     }
 }
 

@@ -5,14 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CompiledRules, Question, RuleError, Terms, compile};
+use super::{CompiledRules, MAX_CONDITION, Question, RuleError, Terms, accept, compile};
 use crate::datatype::DataType;
 use crate::id::Name;
 use crate::stack::{History, Rule, RuleSet};
 use crate::time::Timestamp;
-
-/// The most bytes of a condition, in a contract as in a rule.
-pub const MAX_CONDITION: usize = 4096;
 
 /// A contract as it is written: every part that is there narrows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +125,15 @@ impl CompiledContract {
         contract: Contract,
         revision: u32,
     ) -> Result<Self, Vec<ContractError>> {
+        Self::with(accept, types, contract, revision)
+    }
+
+    fn with(
+        compile: impl Fn(&BTreeMap<Name, DataType>, &RuleSet) -> Result<CompiledRules, Vec<RuleError>>,
+        types: &BTreeMap<Name, DataType>,
+        contract: Contract,
+        revision: u32,
+    ) -> Result<Self, Vec<ContractError>> {
         let mut errors = Vec::new();
         if contract.from.zip(contract.to).is_some_and(|(from, to)| from >= to) {
             errors.push(ContractError::Empty);
@@ -165,7 +171,7 @@ impl CompiledContract {
         if let Some(named) = &mut known.types {
             named.retain(|name| types.contains_key(name));
         }
-        match Self::compile(types, known, revision) {
+        match Self::with(compile, types, known, revision) {
             Ok(compiled) => Self { contract, ..compiled },
             Err(_) => Self { revision, contract, condition: None, closed: true, agreed: None },
         }

@@ -13,7 +13,7 @@ pub(super) use parts::named;
 use parts::{Stretch, Tree};
 
 use super::compile::STACK;
-use super::{Terms, bound, expression};
+use super::{Terms, bound, expression, limits};
 use crate::datatype::DataType;
 use crate::id::Name;
 use crate::stack::{History, Rule, RuleSet};
@@ -183,6 +183,16 @@ impl<'a> Item<'a> {
     }
 
     fn condition(&self, text: &str) -> Condition {
+        if let Err((message, _)) = limits::check_text(text) {
+            let refused = |stretch: &Stretch| Part {
+                answer: Answer::Failed,
+                failure: Some(message.clone()),
+                ..self.part(text, stretch)
+            };
+            let (_, whole) = parts::whole(text);
+            let parts = whole.iter().map(refused).collect();
+            return Condition { text: text.to_owned(), answer: Answer::Failed, parts };
+        }
         let (answer, failure) = self.ask(text);
         let (tree, stretches) = parts::take_apart(text);
         let mut parts: Vec<Part> = stretches.iter().map(|stretch| self.part(text, stretch)).collect();

@@ -10,6 +10,7 @@ pub mod compare;
 mod compile;
 mod contract;
 pub mod explain;
+pub mod limits;
 pub mod lint;
 mod operators;
 mod schema;
@@ -23,8 +24,11 @@ use cedar_policy::{
 };
 
 pub use compile::{RuleError, RulePart, compile};
-pub use contract::{AgreedRules, Agreement, CompiledContract, Contract, ContractError, MAX_CONDITION};
+pub use contract::{AgreedRules, Agreement, CompiledContract, Contract, ContractError};
+pub use limits::{MAX_CONDITION, accept};
 pub use schema::{is_usable_name, schema_json};
+
+use limits::Cost;
 
 use crate::id::Name;
 use crate::stack::History;
@@ -54,6 +58,9 @@ struct TypeRules {
 #[derive(Debug, Clone)]
 struct TypeRule {
     id: PolicyId,
+    /// Its place among the group's rules, from 0.
+    index: usize,
+    cost: Cost,
     /// The fields it shows; every field if none.
     fields: Option<BTreeSet<Name>>,
     history: History,
@@ -109,6 +116,23 @@ impl CompiledRules {
     /// Whether any rule is about this data type.
     pub fn covers(&self, data_type: &Name) -> bool {
         self.types.contains_key(data_type)
+    }
+
+    /// What evaluating the rules costs for one item of a data type.
+    pub fn cost(&self, data_type: &Name) -> Cost {
+        let mut cost = Cost::default();
+        self.types
+            .get(data_type)
+            .into_iter()
+            .flat_map(|types| &types.rules)
+            .for_each(|rule| cost += rule.cost);
+        cost
+    }
+
+    /// The steps that one rule takes at most for an item of a data type.
+    fn rule_cost(&self, data_type: &Name, index: usize) -> u64 {
+        let rules = self.types.get(data_type).map(|types| types.rules.as_slice()).unwrap_or_default();
+        rules.iter().find(|rule| rule.index == index).map_or(0, |rule| rule.cost.total())
     }
 
     /// The earliest time an item of this type can have and still be shared on these terms; none if no rule is about

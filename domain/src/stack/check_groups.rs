@@ -216,6 +216,10 @@ impl<'t> Rules<'t> {
         let placed: Vec<&Placed<'_>> =
             placed.iter().filter(|p| p.types.iter().all(|(name, _)| sound(name))).collect();
         let set = RuleSet { rules: placed.iter().map(|placed| placed.rule.clone()).collect() };
+        // What this looks at is no part of a shape.
+        if let Err(error) = rules::limits::check_size(&set) {
+            return self::report(&[error], &placed, report);
+        }
         let shape = shape(&set);
         if shape.as_ref().is_some_and(|shape| self.sound.contains(shape)) {
             return;
@@ -225,7 +229,7 @@ impl<'t> Rules<'t> {
             Some(errors) => Rc::clone(errors),
             None => {
                 self.compilations += 1;
-                let errors = Rc::new(rules::compile(&self.types.good, &set).err().unwrap_or_default());
+                let errors = Rc::new(rules::accept(&self.types.good, &set).err().unwrap_or_default());
                 match shape.filter(|_| errors.is_empty()) {
                     Some(shape) => drop(self.sound.insert(shape)),
                     None => drop(self.compiled.insert(content, Rc::clone(&errors))),
@@ -233,12 +237,7 @@ impl<'t> Rules<'t> {
                 errors
             }
         };
-        for error in errors.iter() {
-            if let Some(placed) = placed.get(error.rule) {
-                let (code, at) = placed.place(&error.part);
-                report.add(code, at, error.message.clone(), error.help.clone());
-            }
-        }
+        self::report(&errors, &placed, report);
     }
 
     /// The rule set of groups that nothing is said about: everything.
@@ -246,6 +245,15 @@ impl<'t> Rules<'t> {
         let types: Vec<Name> = self.types.good.keys().cloned().collect();
         let rule = Rule { types, when: None, fields: None, history: History::default() };
         (!rule.types.is_empty()).then(|| RuleSet { rules: vec![rule] })
+    }
+}
+
+fn report(errors: &[RuleError], placed: &[&Placed<'_>], report: &mut Report) {
+    for error in errors {
+        if let Some(placed) = placed.get(error.rule) {
+            let (code, at) = placed.place(&error.part);
+            report.add(code, at, error.message.clone(), error.help.clone());
+        }
     }
 }
 
@@ -277,6 +285,7 @@ impl Placed<'_> {
                     |(scalar, at): (&Scalar, At)| part(scalar, at, *start, end.saturating_sub(*start));
                 (codes::CONDITION, self.when.map_or(self.at, whole))
             }
+            RulePart::Rule => (codes::COST, self.when.map_or(self.at, |(_, at)| at)),
             RulePart::Field(index) => (codes::UNKNOWN_FIELD, of(&self.fields, *index)),
             RulePart::Type(index) => (codes::UNKNOWN_TYPE, of(&self.types, *index)),
         }

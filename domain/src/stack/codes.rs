@@ -37,4 +37,5 @@ codes! {
     REMOVED = "FH0124" "removed, but still in the file";
     SECRET = "FH0125" "a secret in the file";
     EXAMPLE = "FH0126" "an example that its data type refuses";
+    COST = "FH0127" "rules that are too many or cost too much";
 }

@@ -2,10 +2,12 @@
 //!
 //! Whether a condition fits its data type does not depend on which number stands in `resource.mgdl > 180`, nor on which
 //! text in `resource.device == "apple"`. So a stack with ten thousand groups that differ in such things only has its
-//! conditions checked once. Only a sound condition says something about others of its shape: mistakes have their places.
+//! conditions checked once. (The length of a pattern of `like` does matter: it has a cost.) Only a sound condition says something about others of its shape: mistakes have their places.
 //!
 //! Where a text could mean more than itself it is part of the shape: fields (`resource["mgdl"]`, `has "mgdl"`), values
 //! that are read from texts (`datetime("2014-01-01")`), members of sets and records, and whatever has an escape in it.
+
+use std::fmt::Write as _;
 
 /// Longer numbers may be too large for Cedar.
 const LONGEST_NUMBER: usize = 18;
@@ -38,6 +40,9 @@ pub(super) fn shape(condition: &str) -> Option<String> {
         let length = token_length(rest)?;
         let (text, after) = rest.split_at_checked(length)?;
         let token = kind(text);
+        if matches!(before, [_, _, Some(Token::Word("like"))]) {
+            let _ = write!(shape, "{length} ");
+        }
         shape.push_str(match token {
             Token::Number(digits) if is_small(digits) => "0",
             Token::Text(text) if stands_for_itself(before) && !text.contains('\\') => "\"\"",
@@ -117,7 +122,7 @@ mod tests {
         assert!(same("resource.mgdl > 180", "resource.mgdl>80"));
         assert!(same("resource.mgdl > -1", "resource.mgdl > -180"));
         assert!(same("resource.device == \"apple\"", "resource.device == \"garmin\""));
-        assert!(same("resource.device like \"app*\"", "resource.device like \"*\""));
+        assert!(same("resource.device like \"app*\"", "resource.device like \"*pp*\""));
         assert!(same("resource.tags.contains(\"a\")", "resource.tags.contains(\"b || c\")"));
     }
 
@@ -136,6 +141,7 @@ mod tests {
             ("resource.x == \"a\"", "resource.x == \"\\q\""),
             ("resource.x > 1", "resource.x > 99999999999999999999"),
             ("resource.x > 1", "resource.x > 1a"),
+            ("resource.x like \"a*\"", "resource.x like \"*\""),
             ("resource.x == \"a\" && true", "resource.x == \"a && true\""),
             ("resource.x1 > 1", "resource.x2 > 1"),
             ("resource.hasTag(\"a\")", "resource.hasTag(\"b\")"),

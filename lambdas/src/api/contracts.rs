@@ -71,7 +71,7 @@ fn mistake(error: ContractError, within: &str) -> Mistake {
         ContractError::TooLong => "when".to_owned(),
         ContractError::Rule(rule) => match rule.part {
             RulePart::Type(at) => format!("types.{at}"),
-            RulePart::When { .. } | RulePart::Field(_) => "when".to_owned(),
+            RulePart::When { .. } | RulePart::Field(_) | RulePart::Rule => "when".to_owned(),
         },
     };
     Mistake::at(format!("{within}{field}"), error.to_string())

@@ -7,7 +7,7 @@
 use domain::authorize::{self, GroupFacts, Roles};
 use domain::rules::bounds::{Excess, ExcessPart, excesses};
 use domain::rules::compare::{Budget, Known, Verdict, compare_rules};
-use domain::rules::{RuleError, RulePart, compile};
+use domain::rules::{RuleError, RulePart, accept};
 use domain::stack::{Rule, RuleSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -22,8 +22,6 @@ use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
 
-/// Rules of a group at most: with every one at its longest, they still fit a row.
-const MOST_RULES: usize = 50;
 /// How often somebody else may change the rules first.
 const ATTEMPTS: u32 = 4;
 
@@ -65,12 +63,13 @@ impl RulesToHave {
 
 fn mistake(error: &RuleError) -> Mistake {
     let part = match error.part {
-        RulePart::Type(at) => format!("types.{at}"),
-        RulePart::Field(at) => format!("fields.{at}"),
-        RulePart::When { .. } => "when".to_owned(),
+        RulePart::Type(at) => format!(".types.{at}"),
+        RulePart::Field(at) => format!(".fields.{at}"),
+        RulePart::When { .. } => ".when".to_owned(),
+        RulePart::Rule => String::new(),
     };
     let help = if error.help.is_empty() { String::new() } else { format!("; {}", error.help) };
-    Mistake::at(format!("rules.{}.{part}", error.rule), format!("{}{help}", error.message))
+    Mistake::at(format!("rules.{}{part}", error.rule), format!("{}{help}", error.message))
 }
 
 fn outside(excess: Excess) -> Mistake {
@@ -168,12 +167,8 @@ impl Call<'_> {
     }
 
     fn check_rules(&self, rules: &RuleSet) -> Result<(), Problem> {
-        if rules.rules.len() > MOST_RULES {
-            let message = format!("may be at most {MOST_RULES}, not {}", rules.rules.len());
-            return Err(Problem::invalid([Mistake::at("rules", message)]));
-        }
         let document = self.document();
-        if let Err(errors) = compile(&document.data_types, rules) {
+        if let Err(errors) = accept(&document.data_types, rules) {
             return Err(Problem::invalid(errors.iter().map(mistake)));
         }
         let limits = ("`groupDefaults` of stack.yaml", &document.group_defaults);

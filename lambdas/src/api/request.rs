@@ -36,6 +36,9 @@ pub const SINGLE_BODY: usize = 512 * 1024;
 /// The most bytes of a body with many things in it: below what the gateway passes to a function.
 pub const BATCH_BODY: usize = 4 * 1024 * 1024;
 
+/// The most bytes of a query: more than the gateway passes on, and enough for the longest condition.
+const QUERY: usize = 32 * 1024;
+
 /// Characters of an idempotency key at most.
 const LONGEST_KEY: usize = 255;
 
@@ -129,6 +132,9 @@ impl Request {
     /// # Errors
     /// If there are others, or one twice, or one cannot be decoded.
     pub fn parameters(&self, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
+        if self.query.len() > QUERY {
+            return Err(Problem::bad_request(format!("the query may have at most {QUERY} bytes")));
+        }
         let mut found = BTreeMap::new();
         for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -190,6 +196,13 @@ mod tests {
         for wrong in ["from=%zz", "from=%f", "from=%ff", "limit=1&limit=2", "%", "limit=%"] {
             assert_eq!(query(wrong).unwrap_err().status, 400, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_query_that_is_too_long_is_refused_before_it_is_read() {
+        let long = |length: usize| query(&format!("from={}", "a".repeat(length - 5)));
+        assert!(long(QUERY).is_ok());
+        assert!(long(QUERY + 1).unwrap_err().detail.contains("32768 bytes"));
     }
 
     #[test]

@@ -33,6 +33,8 @@ mod group_rules;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod hostile_input;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod invitations;

@@ -15,6 +15,7 @@ mod an_owners_day;
 mod consent;
 mod crashes;
 mod every_route;
+mod hostile_input;
 mod joining_while_writing;
 mod limits;
 mod plans;

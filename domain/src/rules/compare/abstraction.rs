@@ -8,7 +8,7 @@ use crate::id::Name;
 use crate::stack::History;
 
 /// Atoms whose every combination of answers is tried.
-const MOST: usize = 12;
+pub(super) const MOST: usize = 12;
 
 /// A rule, taken apart.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub(super) fn shows_no_more(
         return None;
     }
     let choices: Vec<&[Answer]> = atoms.all.iter().map(|atom| answers(atom.can_fail)).collect();
-    let combinations = choices.iter().map(|choices| choices.len() as u64).product();
+    let combinations = choices.iter().fold(1u64, |count, choices| count.saturating_mul(choices.len() as u64));
     let trees: usize = rules.iter().chain(than).map(|part| part.tree.size()).sum();
     if !budget.take_combinations(combinations, trees + rules.len() * fields.len()) {
         return None;

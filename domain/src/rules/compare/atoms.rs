@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::Policy;
 use serde_json::Value as Json;
 
+use super::abstraction::MOST;
+use crate::rules::limits::check_text;
 use crate::time::Timestamp;
 use crate::value::Decimal;
 
@@ -86,6 +88,7 @@ impl Atoms {
 
     /// Takes a condition apart, and adds its atoms. None if it cannot be read.
     pub fn add(&mut self, condition: &str) -> Option<Tree> {
+        check_text(condition).ok()?;
         let source = format!("permit(principal, action, resource) when {{\n{condition}\n}};");
         let json = Policy::parse(None, &source).ok()?.to_json().ok()?;
         let body = json.get("conditions")?.get(0)?.get("body")?;
@@ -122,7 +125,9 @@ impl Atoms {
     }
 
     fn atom(&mut self, json: &Json) -> Tree {
-        if let Some(known) = self.all.iter().position(|atom| atom.json == *json) {
+        // With more, nobody asks which are the same.
+        let known = || self.all.iter().position(|atom| atom.json == *json);
+        if let Some(known) = (self.all.len() <= MOST).then(known).flatten() {
             return Tree::Atom(known);
         }
         if !self.note(json) {

@@ -4,6 +4,8 @@
 #[derive(Debug)]
 pub struct Budget(pub(in crate::rules) u64);
 
+/// Steps of a condition, as [`super::super::limits`] counts them, that take as long as an evaluation by itself.
+pub(super) const STEPS: u64 = 2_500;
 /// Bytes of a condition that cost as much as an evaluation by itself.
 const BYTES: u64 = 64;
 /// Combinations of answers, each with so many parts to look at, that cost as much as an evaluation.

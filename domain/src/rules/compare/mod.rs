@@ -23,6 +23,7 @@ use atoms::{Atoms, Points};
 pub use budget::Budget;
 pub use theorem::{Theorem, theorems};
 
+use super::compile::STACK;
 use super::{CompiledRules, Question, Terms, compile};
 use crate::datatype::{DataType, Field};
 use crate::id::Name;
@@ -32,6 +33,8 @@ use crate::value::{Fields, Value, fields_to_json};
 
 /// Items that are tried at most.
 const ITEMS: usize = 6_000;
+/// Times of items that are collected at most.
+const TIMES: usize = 50_000;
 /// When somebody joins in an example for which that does not matter: 2026-01-01.
 const JOINED: i64 = 1_767_225_600_000;
 const DAY: i64 = 86_400_000;
@@ -282,6 +285,10 @@ pub fn compare(before: Side<'_>, after: Side<'_>) -> Comparison {
 
 /// The same with no more work than `budget` allows; what that leaves open is unknown.
 pub fn compare_within(before: Side<'_>, after: Side<'_>, budget: &mut Budget) -> Comparison {
+    stacker::grow(STACK, || compare_on_stack(before, after, budget))
+}
+
+fn compare_on_stack(before: Side<'_>, after: Side<'_>, budget: &mut Budget) -> Comparison {
     let mut atoms = Atoms::new();
     let parts = before.parts(&mut atoms).zip(after.parts(&mut atoms));
     let Some((old, new)) = parts else { return Comparison::UNKNOWN };
@@ -297,9 +304,12 @@ pub fn compare_within(before: Side<'_>, after: Side<'_>, budget: &mut Budget) ->
     }
     let windows: Vec<History> = old.iter().chain(&new).map(|part| part.history).collect();
     let space = Space::new(before.data_type, after.data_type, &atoms, &windows);
+    let longest = space.longest_text();
+    let of = |side: Side<'_>| side.compiled.cost(&side.data_type.name).of_texts(longest);
+    let steps = of(before).saturating_add(of(after)) / budget::STEPS;
     let (mut appears, mut vanishes) = (Found::default(), Found::default());
     let mut exact = space.exact && atoms.plain;
-    let cost = before.cost() + after.cost();
+    let cost = (before.cost() + after.cost()).saturating_add(steps);
     for (fields, joined) in space.items() {
         if !budget.take(cost) {
             exact = false;
@@ -354,6 +364,8 @@ struct Space {
     times: Vec<(Timestamp, Timestamp)>,
     /// Fields that conditions ask for, with the values that are tried; none is being absent.
     asked: Vec<(Name, Vec<Option<Value>>)>,
+    /// Items that are tried at most.
+    most: u128,
     /// Whether conditions can tell no other items from these.
     exact: bool,
 }
@@ -385,16 +397,37 @@ impl Space {
         }
         let none = Points::default();
         let times = times(atoms.fields.get(time.as_str()).unwrap_or(&none), windows);
-        let count = asked.iter().try_fold(times.len(), |count, (_, values)| count.checked_mul(values.len()));
-        exact &= count.is_some_and(|count| count <= ITEMS);
-        Self { base, time, times, asked, exact }
+        let mut space = Self { base, time, times, asked, most: 0, exact };
+        space.try_at_most(u64::MAX);
+        space
+    }
+
+    /// The items there are.
+    fn count(&self) -> u128 {
+        let sizes = self.asked.iter().map(|(_, values)| values.len() as u128);
+        sizes.fold(self.times.len() as u128, u128::saturating_mul)
+    }
+
+    fn try_at_most(&mut self, most: u64) {
+        self.most = u128::from(most).min(ITEMS as u128);
+        self.exact &= self.count() <= self.most;
+    }
+
+    /// The most characters of a text that is tried.
+    fn longest_text(&self) -> u64 {
+        let values = self.asked.iter().flat_map(|(_, values)| values).flatten();
+        let length = |value: &Value| match value {
+            Value::String(text) => text.chars().count() as u64,
+            Value::Set(texts) => texts.iter().map(|text| text.chars().count() as u64).sum(),
+            _ => 0,
+        };
+        values.map(length).max().unwrap_or(0)
     }
 
     /// All of them, or as many as are tried, spread over all of them.
     fn items(&self) -> impl Iterator<Item = (Fields, Timestamp)> {
-        let sizes = self.asked.iter().map(|(_, values)| values.len() as u128);
-        let all = sizes.fold(self.times.len() as u128, u128::saturating_mul);
-        let tried = all.min(ITEMS as u128);
+        let all = self.count();
+        let tried = all.min(self.most);
         (0..tried).filter_map(move |number| {
             // With a step that has no factor in common with anything likely, so that all fields vary.
             let mut rest = if tried < all { number.wrapping_mul(2_147_483_647) % all } else { number };
@@ -435,9 +468,13 @@ fn times(points: &Points, windows: &[History]) -> Vec<(Timestamp, Timestamp)> {
     let near = |at: i64, by: i64| (-by..=by).map(move |by| at.saturating_add(by));
     let crossings =
         fixed.iter().flat_map(|at| back.iter().flat_map(move |back| near(at.saturating_add(*back), 2)));
-    let joins: BTreeSet<i64> = crossings.chain([JOINED]).collect();
+    // More than are tried can be left out: with so many the items are not all that can be told apart.
+    let joins: BTreeSet<i64> = crossings.take(TIMES).chain([JOINED]).collect();
     let mut all = BTreeSet::new();
     for join in joins {
+        if all.len() > TIMES {
+            break;
+        }
         let of_windows = back.iter().flat_map(|back| near(join.saturating_sub(*back), 1));
         let items = fixed.iter().flat_map(|at| near(*at, 1)).chain(of_windows);
         all.extend(items.map(|item| (item, join)));

@@ -134,13 +134,9 @@ fn filled(pattern: &Pattern, open: &str) -> String {
 
 /// A text of a letter that nobody mentions.
 fn fresh(points: &Points) -> String {
-    let known: String = points
-        .texts
-        .iter()
-        .map(String::as_str)
-        .chain(points.patterns.iter().flatten().flatten().map(String::as_str))
-        .collect();
-    let letter = ('a'..='z').rev().chain('\u{3b1}'..='\u{2fff}').find(|letter| !known.contains(*letter));
+    let texts = points.texts.iter().chain(points.patterns.iter().flatten().flatten());
+    let known: BTreeSet<char> = texts.flat_map(|text| text.chars()).collect();
+    let letter = ('a'..='z').rev().chain('\u{3b1}'..='\u{2fff}').find(|letter| !known.contains(letter));
     letter.unwrap_or('~').to_string()
 }
 

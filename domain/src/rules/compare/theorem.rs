@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::Side;
 use crate::id::Name;
+use crate::rules::compile::STACK;
+use crate::rules::limits::check_text;
 use crate::rules::schema;
 use crate::stack::{History, Rule};
 
@@ -35,6 +37,10 @@ const JOINED: &str =
 /// The theorems of a comparison: nothing new is seen if what is permitted after the change was permitted before it, in
 /// each of them. None if the data type's fields differ, which is not a matter of conditions alone.
 pub fn theorems(before: Side<'_>, after: Side<'_>) -> Option<Vec<Theorem>> {
+    stacker::grow(STACK, || state(before, after))
+}
+
+fn state(before: Side<'_>, after: Side<'_>) -> Option<Vec<Theorem>> {
     if before.data_type.fields != after.data_type.fields || before.data_type.time != after.data_type.time {
         return None;
     }
@@ -115,6 +121,7 @@ fn policies(side: &Side<'_>, rules: &[&Rule], present: Option<&Name>) -> Option<
         let window = window(rule.history, &data_type.time);
         let has = present.map(|field| format!("when {{ resource has {field} }}")).unwrap_or_default();
         let condition = rule.when.as_deref().unwrap_or("true");
+        check_text(condition).ok()?;
         let text = format!(
             "permit(principal, action == Action::\"replicate\", resource is {}) when {{ {JOINED} }} when {{ {window} }} {has} \
              when {{\n{condition}\n}};",

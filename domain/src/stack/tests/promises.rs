@@ -71,6 +71,33 @@ fn every_mistake_is_reported_in_one_run_in_the_order_of_the_file() {
 }
 
 #[test]
+fn rules_beyond_their_limits_are_refused_at_their_place() {
+    let text = |when: &str| {
+        GOOD.replace("maxLength: 8, oneOf: [apple, \"garmin\"]", "maxLength: 4096, required: true")
+            .replace("resource.mgdl > 180", when)
+    };
+    let like = |length: usize| format!("resource.device like \"*{}\"", "a".repeat(length));
+    let told = |text: &str| super::render(&[text], &read(text).unwrap_err());
+    assert!(read(&text(&like(20))).is_ok());
+    let costly = told(&text(&like(1_900)));
+    assert!(costly.starts_with("FH0127 18:15 the condition takes up to 780"), "{costly}");
+    assert!(costly.contains("500000 is the most") && costly.contains("maxLength"), "{costly}");
+    let deep = told(&text(&format!("{}true{}", "(".repeat(300), ")".repeat(300))));
+    assert!(deep.starts_with("FH0118 18:15 the condition has up to"), "{deep}");
+
+    // A group whose conditions look the same but for the length of a pattern.
+    let rules = |when: &str| format!("rules: [{{ types: [glucose], when: '{when}' }}]");
+    let group =
+        |name: &str, when: &str| format!("  {name}:\n    owner: lead@example.org\n    {}\n", rules(when));
+    let two = text("true") + &group("cheap", &like(20)) + &group("costly", &like(1_900));
+    assert!(told(&two).starts_with("FH0127 26:"), "{}", told(&two));
+    let defaults = text("true") + "groupDefaults:\n  " + &rules(&like(1_900)) + "\n";
+    assert!(told(&defaults).starts_with("FH0127 22:"), "{}", told(&defaults));
+    let many = text("true") + &"      - types: [glucose]\n".repeat(50);
+    assert!(told(&many).starts_with("FH0127 70:"), "{}", told(&many));
+}
+
+#[test]
 fn a_broken_data_type_does_not_spread_to_the_rules_that_use_it() {
     let found = read(&with("type: integer", "type: intger")).unwrap_err();
     assert_eq!(found.len(), 1, "{found:?}");

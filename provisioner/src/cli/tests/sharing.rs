@@ -108,6 +108,50 @@ async fn who_sees_tells_programs_the_same() {
     assert_eq!(json(&out)["groups"][0]["rules"][0]["window"]["within"], false);
 }
 
+/// On the stack of a thread of tokio's: the tests' threads have as much.
+#[tokio::test]
+async fn a_condition_that_is_nested_too_deep_is_an_error_of_every_command_and_ends_none() {
+    let nested = |open: &str, levels: usize, inner: &str, close: &str| {
+        STACK.replacen(
+            "when: resource.mgdl > 180\n",
+            &format!("when: '{}{inner}{}'\n", open.repeat(levels), close.repeat(levels)),
+            1,
+        )
+    };
+    for (open, inner, close) in [
+        ("(", "resource.mgdl > 180", ")"),
+        ("[", "1", "]"),
+        ("!(", "resource.mgdl > 180", ")"),
+        ("if resource.mgdl > 180 then true else ", "false", ""),
+    ] {
+        for levels in [300, 1_000, 20_000] {
+            let (_dir, stack, item) = files(&nested(open, levels, inner, close), ITEM);
+            for command in [
+                &["validate", "--file", &stack][..],
+                &["who-sees", &item, "--file", &stack],
+                &["rules", "test", "--file", &stack],
+                &["rules", "lint", "--file", &stack],
+                &["plan", "--file", &stack],
+            ] {
+                let (code, _, err) = provision(command).await;
+                assert!(code == 3 && err.contains("FH0118"), "{levels} `{open}` {}: {err}", command[0]);
+                assert!(err.contains("may have at most"), "{err}");
+            }
+        }
+    }
+    // As deep as may be.
+    let (_dir, stack, item) = files(&nested("(", 120, "resource.mgdl > 180", ")"), ITEM);
+    for command in [
+        &["validate", "--file", &stack][..],
+        &["who-sees", &item, "--file", &stack],
+        &["rules", "test", "--file", &stack],
+        &["rules", "lint", "--file", &stack],
+    ] {
+        let (code, _, err) = provision(command).await;
+        assert_eq!(code, 0, "{err}");
+    }
+}
+
 #[tokio::test]
 async fn an_item_that_its_type_refuses_gets_all_of_its_mistakes() {
     let wrong = r#"{"type": "glucose", "fields": {"mgdl": 1001, "colour": "red"}}"#;
