@@ -219,7 +219,7 @@ impl Call<'_> {
         let revision = revision.ok_or_else(|| Problem::conflict("contract", "leave and join again"))?;
         let mut contract = CompiledContract::clone(before).with_agreed(agreed);
         contract.revision = revision;
-        match self.store().change_contract(group, &membership, &contract, self.now).await {
+        match self.store().change_contract(&caller.user, group, &membership, &contract, self.now).await {
             Ok(job) => {
                 self.api.announce(&job).await;
                 Ok(Some(Response::json(200, &given_json(group, agreement, &job))))

@@ -37,7 +37,7 @@ impl Two {
         let mut us = World::new(Switches::default());
         us.region = US;
         let two = Self { eu, us };
-        let (touched, ()) = two.work(US, async |us| drop(us.settle().await)).await;
+        let (touched, _) = two.work(US, async |us| us.settle().await).await;
         assert_eq!((touched, roles(&two.us).len(), roles(&two.eu).len()), (NOTHING, 10, 10));
         two
     }
