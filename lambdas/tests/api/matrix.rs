@@ -286,8 +286,6 @@ fn wrong_cells(policies: &Policies) -> Vec<String> {
     let [my_address, pats_address] =
         ["me@example.org", "pat@example.org"].map(|email| Address::parse(email).unwrap());
     let group = GroupId::from_bits(5);
-    let [my_address, pats_address] =
-        ["me@example.org", "pat@example.org"].map(|address| Address::parse(address).unwrap());
     let mut wrong = Vec::new();
     for kind in kinds() {
         let is = |role: &str| kind.role == Some(role) && (kind.column == role || kind.column == "deleted");
