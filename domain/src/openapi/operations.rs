@@ -97,7 +97,7 @@ const LAST_OWNER: &[(u16, &str)] = &[(409, "last-owner"), (409, "conflict")];
 
 pub(super) fn doc(operation: Operation) -> Doc {
     match operation {
-        Operation::GetUser => new("profile", "Show the caller's profile", "404 if there is none. The address is the one that the user pool has verified, at most five minutes ago.")
+        Operation::GetUser => new("profile", "Show the caller's profile", "Not found if there is none. The address is the one that the user pool has verified, at most five minutes ago.")
             .gives(200, "The profile", "User")
             .refuses(&[(404, "no-profile")]),
         Operation::CreateUser => new(

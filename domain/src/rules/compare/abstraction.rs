@@ -8,7 +8,7 @@ use crate::id::Name;
 use crate::stack::History;
 
 /// Atoms whose every combination of answers is tried.
-pub(super) const MOST: usize = 12;
+const MOST: usize = 12;
 
 /// A rule, taken apart.
 #[derive(Debug, Clone)]

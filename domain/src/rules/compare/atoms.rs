@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::Policy;
 use serde_json::Value as Json;
 
-use super::abstraction::MOST;
 use crate::rules::limits::check_text;
 use crate::time::Timestamp;
 use crate::value::Decimal;
@@ -42,8 +41,6 @@ impl Tree {
 /// An atom.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Atom {
-    /// Cedar's JSON form of it: equal atoms are one.
-    json: Json,
     /// Whether asking it can fail: sums can overflow.
     pub can_fail: bool,
 }
@@ -71,6 +68,8 @@ pub(super) struct Atoms {
     pub fields: BTreeMap<String, Points>,
     /// Whether a field's points are all there is to know: not so if it is compared with another field, or computed with.
     pub plain: bool,
+    /// Where each of them is in `all`, by its text.
+    known: BTreeMap<String, usize>,
 }
 
 /// A literal that a field can be compared with.
@@ -125,16 +124,16 @@ impl Atoms {
     }
 
     fn atom(&mut self, json: &Json) -> Tree {
-        // With more, nobody asks which are the same.
-        let known = || self.all.iter().position(|atom| atom.json == *json);
-        if let Some(known) = (self.all.len() <= MOST).then(known).flatten() {
-            return Tree::Atom(known);
+        let text = json.to_string();
+        if let Some(known) = self.known.get(&text) {
+            return Tree::Atom(*known);
         }
+        self.known.insert(text, self.all.len());
         if !self.note(json) {
             self.plain = false;
             self.mention(json);
         }
-        self.all.push(Atom { json: json.clone(), can_fail: computes(json) });
+        self.all.push(Atom { can_fail: computes(json) });
         Tree::Atom(self.all.len() - 1)
     }
 
