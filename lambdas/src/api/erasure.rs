@@ -26,8 +26,8 @@ impl Call<'_> {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
         let user = self.store().user(&caller.user).await?;
-        // Without the pool, the address that it knew last is erased: nobody has to stay because the pool does not answer.
-        let user = self.with_verified_address(user.clone()).await.unwrap_or(user);
+        // With the address that the profile has: asking the pool could take another one from its new holder, and nobody has
+        // to stay because the pool does not answer.
         self.must_not_own_alone(&caller).await?;
         let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
         let Identity { issuer, subject, .. } = identity;
