@@ -25,9 +25,15 @@ impl Call<'_> {
     pub(super) async fn delete_user(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
-        let user = self.store().user(&caller.user).await?;
-        // With the address that the profile has: asking the pool could take another one from its new holder, and nobody has
-        // to stay because the pool does not answer.
+        let mut user = self.store().user(&caller.user).await?;
+        // An address that is no longer theirs is not erased with them. One that is new to the profile is not taken either: it
+        // may have another holder. Nobody has to stay because the pool does not answer.
+        if let Ok(verified) = self.ask_for_address().await
+            && user.email != verified
+        {
+            self.store().set_address(&user, None).await?;
+            user.email = None;
+        }
         self.must_not_own_alone(&caller).await?;
         let identity = self.identity.as_ref().ok_or_else(|| Problem::unauthorized("send an access token"))?;
         let Identity { issuer, subject, .. } = identity;
