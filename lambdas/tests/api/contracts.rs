@@ -259,6 +259,6 @@ async fn a_preview_tells_what_would_be_shared_and_with_whom_and_shares_nothing()
         assert_eq!(preview["consumers"]["count"], 1, "{role}");
         assert_eq!(preview["consumers"]["first"].as_array().unwrap().len(), named, "{role}");
     }
-    assert_eq!(world.replica_rows(&group, "glucose").await, 0);
+    assert_eq!(world.replica_rows(group, "glucose").await, 0);
     assert!(bob.all("/user/members").await.is_empty());
 }
