@@ -107,6 +107,11 @@ fn subject(record: &Record, groups: &[Address]) -> Option<Address> {
     Some(Address::new(kind, name))
 }
 
+/// The name of a function's role.
+fn role_of(function: &Address) -> String {
+    provision::desired::execution_role(&function.name).name
+}
+
 /// What the server made each resource's work take at least.
 fn worth(calls: &[Record], run: &Run) -> Worth {
     let groups: Vec<Address> = run.work.keys().filter(|address| address.kind == "group").cloned().collect();
@@ -132,7 +137,7 @@ fn worth(calls: &[Record], run: &Run) -> Worth {
         *least += match address.kind.as_str() {
             "table" => TABLE + read,
             "mapping" => MAPPING + read,
-            "function" => read + (roles[&address.name] + ROLE).saturating_sub(first[address]),
+            "function" => read + (roles[&role_of(address)] + ROLE).saturating_sub(first[address]),
             "queue" | "log_group" | "user_pool_domain" => read,
             _ => Duration::ZERO,
         };
