@@ -51,7 +51,7 @@ impl Worker {
             let copies = self.store.copies(&partition, data_type, after, PORTION).await?;
             let found = copies.rows.len();
             let rows: Vec<ReplicaRow> = copies.rows.into_iter().filter_map(Result::ok).collect();
-            let (done, changed) = self.sift(&group, &rows).await?;
+            let (done, changed) = self.sift(&group, job.created, &rows).await?;
             job.changed += changed;
             let all = done == rows.len();
             job.done += if all { found } else { done } as u64;
@@ -75,9 +75,14 @@ impl Worker {
     }
 
     /// Brings copies to what the terms of now say, and tells how many of them it has looked at, and how many it wrote.
-    async fn sift(&self, group: &GroupRow, rows: &[ReplicaRow]) -> Result<(usize, u64), StoreError> {
+    async fn sift(
+        &self,
+        group: &GroupRow,
+        changed: Timestamp,
+        rows: &[ReplicaRow],
+    ) -> Result<(usize, u64), StoreError> {
         let now = now();
-        let standing = self.terms_of(group, rows, now).await?;
+        let standing = self.terms_of(group, changed, rows).await?;
         let (mut decisions, mut untold) = (Vec::new(), Vec::new());
         let sifted: Vec<Option<Sifted>> = slice_of(rows, |row| {
             // Copies of those who left are their purge's.
@@ -108,8 +113,8 @@ impl Worker {
     async fn terms_of(
         &self,
         group: &GroupRow,
+        changed: Timestamp,
         rows: &[ReplicaRow],
-        now: Timestamp,
     ) -> Result<Standing, StoreError> {
         let roster: &Roster = &*self.store.roster(group, &self.document).await?;
         let jobs = self.store.jobs(&group.id).await?;
@@ -125,7 +130,7 @@ impl Worker {
                 epoch: provider.epoch,
                 terms: provider.terms.clone(),
             };
-            let late = self.store.late_terms(&jobs, &membership, &self.document, now).await?;
+            let late = self.store.late_terms(&jobs, &membership, &self.document, changed).await?;
             members.insert(row.drive.clone(), (membership, late));
         }
         Ok(Standing { book: self.store.rulebook(group, &self.document).await?, members })

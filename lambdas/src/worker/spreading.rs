@@ -31,7 +31,7 @@ impl Worker {
         let (providers, next) = self.store.providers(&group.id, after, &self.document).await?;
         for membership in &providers {
             let (drive, epoch) = (&membership.drive, membership.epoch);
-            let revision = self.store.create_revision(job, drive, epoch, rules_from, now()).await?;
+            let revision = self.store.create_revision(job, drive, epoch, rules_from).await?;
             self.hand_out(&revision).await?;
         }
         job.done += providers.len() as u64;

@@ -86,12 +86,13 @@ const LATE: i64 = 3_600_000;
 ///
 /// Those of jobs that are finished count for a while: a writer that has read the membership before its contract was
 /// changed, and the group after its rules were changed again, acts upon a pair of terms that never counted together,
-/// and whose order is greater than that of the copy which the finished job wrote.
-fn former_consents(jobs: &[Job], drive: &DriveId, epoch: u64, now: Timestamp) -> Vec<Consent> {
+/// and whose order is greater than that of the copy which the finished job wrote. The while ends at the change that asks, not
+/// when its job runs: jobs may wait.
+fn former_consents(jobs: &[Job], drive: &DriveId, epoch: u64, changed: Timestamp) -> Vec<Consent> {
     let mut found: Vec<Consent> = Vec::new();
     for job in jobs {
         let JobKind::Revise { drive: of, epoch: within, consents, .. } = &job.kind else { continue };
-        let counts = job.is_open() || job.moved.is_none_or(|moved| moved > now.plus_millis(-LATE));
+        let counts = job.is_open() || job.moved.is_none_or(|moved| moved > changed.plus_millis(-LATE));
         if of == drive && *within == epoch && counts {
             let new: Vec<Consent> = consents.iter().filter(|c| !found.contains(c)).cloned().collect();
             found.extend(new);
@@ -379,7 +380,7 @@ impl Store {
         Ok(Job::new(ids::job(), group.id.clone(), kind, now))
     }
 
-    /// The terms of former consents of a membership that a writer may still act upon.
+    /// The terms of former consents of a membership that a writer may still act upon, which has read rules that changed then.
     ///
     /// # Errors
     /// Those of the database.
@@ -388,10 +389,10 @@ impl Store {
         jobs: &[Job],
         membership: &ProviderMembership,
         document: &Document,
-        now: Timestamp,
+        changed: Timestamp,
     ) -> Result<Vec<Terms>> {
         let mut late = Vec::new();
-        for consent in former_consents(jobs, &membership.drive, membership.epoch, now) {
+        for consent in former_consents(jobs, &membership.drive, membership.epoch, changed) {
             late.push(self.terms_of(&membership.group, membership.terms.joined, consent, document).await?);
         }
         Ok(late)
@@ -408,9 +409,8 @@ impl Store {
         drive: &DriveId,
         epoch: u64,
         rules_from: u32,
-        now: Timestamp,
     ) -> Result<Job> {
-        let consents = former_consents(&self.jobs(&spread.group).await?, drive, epoch, now);
+        let consents = former_consents(&self.jobs(&spread.group).await?, drive, epoch, spread.created);
         let kind = JobKind::Revise { drive: drive.clone(), epoch, rules_from, consents };
         let id = ids::job_of(&spread.id, drive, epoch);
         let job = Job::new(id, spread.group.clone(), kind, spread.created);

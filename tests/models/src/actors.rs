@@ -12,6 +12,8 @@ pub enum JobKind {
     Spread {
         /// The first revision of the rules that copies may still be of.
         rules_from: u8,
+        /// The revisions of the contract that copies or writers were of when the rules changed: one bit for each.
+        contracts: u8,
     },
     /// Brings copies after a change of terms.
     Revise {
@@ -122,6 +124,25 @@ pub enum Actor {
         /// What follows.
         then: Then,
     },
+}
+
+impl Actor {
+    /// The revision of the membership's contract that it acts upon, if it has read one.
+    pub fn contract_revision(&self, epoch: u8) -> Option<u8> {
+        let of = |view: &View| (view.epoch == epoch).then_some(view.contract_revision);
+        match self {
+            Self::Half { member, .. } => (member.epoch == epoch).then(|| member.revision()),
+            Self::Asking { view, .. } => of(view),
+            Self::Scanning { known, .. } => known.as_ref().and_then(|(view, _)| of(view)),
+            Self::Writing { ops, .. } => ops.iter().find_map(|op| match op {
+                Op::Put(_, row) if row.order.epoch == u64::from(epoch) => {
+                    u8::try_from(row.order.contract_revision).ok()
+                }
+                _ => None,
+            }),
+            Self::Request { .. } => None,
+        }
+    }
 }
 
 /// Who reads the terms.

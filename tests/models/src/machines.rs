@@ -257,13 +257,13 @@ fn leavings(state: &State, kind: JobKind, view: &View) -> Vec<Op> {
 }
 
 /// A step of the job that sees to a change of the rules.
-pub fn spread(state: &mut State, job: JobId, next: u8, rules_from: u8) {
+pub fn spread(state: &mut State, job: JobId, next: u8, (rules_from, contracts): (u8, u8)) {
     if !state.group.active {
         return checkpoint(state, job, None);
     }
     if next == 0 {
         if let Some(member) = state.member {
-            let contracts = unsettled_contracts(state, &member);
+            let contracts = contracts | unsettled_contracts(state, &member);
             state.add_job(JobKind::Revise { rules_from, contracts }, member.epoch);
         }
         return checkpoint(state, job, Some(1));

@@ -269,8 +269,8 @@ impl Protocol {
                 let Some(next) = state.jobs.iter().find(|row| row.id == job).map(|row| row.next) else {
                     return;
                 };
-                if let JobKind::Spread { rules_from } = job.kind {
-                    spread(state, job, next, rules_from);
+                if let JobKind::Spread { rules_from, contracts } = job.kind {
+                    spread(state, job, next, (rules_from, contracts));
                 } else {
                     read_terms(state, Who::Job { job, next }, scenario, *variant);
                 }

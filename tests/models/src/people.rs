@@ -65,7 +65,10 @@ pub fn change_rules(state: &mut State, rule: Rule, shards: u8, variant: Variant)
         state.group.layouts.push(layout);
         state.group.layouts.sort_unstable();
     }
-    state.add_job(JobKind::Spread { rules_from }, 0);
+    // The current contract, too: it is a former one for who reads the rules after it has changed.
+    let contracts =
+        state.member.map_or(0, |member| unsettled_contracts(state, &member) | 1 << member.revision());
+    state.add_job(JobKind::Spread { rules_from, contracts }, 0);
     if let Some(list) = &mut state.list {
         list.all_selected |= rule == Rule::All;
     }
@@ -88,20 +91,25 @@ pub fn change_contract(state: &mut State, contract: Contract) {
 /// The first revision of the rules that copies may still be of: a job that is not done may not have got far.
 fn unsettled(state: &State) -> u8 {
     let from = |job: &Job| match job.id.kind {
-        JobKind::Spread { rules_from } | JobKind::Revise { rules_from, .. } => Some(rules_from),
+        JobKind::Spread { rules_from, .. } | JobKind::Revise { rules_from, .. } => Some(rules_from),
         _ => None,
     };
     let open = state.jobs.iter().filter_map(from);
     open.min().unwrap_or_else(|| state.group.rule_revision())
 }
 
-/// The revisions of the contract that copies may still be of, besides the one of now.
+/// The revisions of the contract that copies may still be of, besides the current one: those of open jobs, and those that a
+/// writer has read and may still act upon. The product knows the latter by the jobs that ended within the last hour, which no
+/// invocation outlasts (ADR 5).
 pub fn unsettled_contracts(state: &State, member: &Member) -> u8 {
     let of = |job: &Job| match job.id.kind {
         JobKind::Revise { contracts, .. } if job.id.epoch == member.epoch => contracts,
         _ => 0,
     };
-    state.jobs.iter().fold(0, |all, job| all | of(job))
+    let of_jobs = state.jobs.iter().fold(0, |all, job| all | of(job));
+    let read = state.actors.iter().filter_map(|actor| actor.contract_revision(member.epoch));
+    let former = read.filter(|revision| *revision < member.revision());
+    former.fold(of_jobs, |all, revision| all | 1 << revision)
 }
 
 /// Forgets former layouts, since nothing that counts lies in them any more.

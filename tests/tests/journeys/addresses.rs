@@ -25,6 +25,8 @@ async fn an_address_that_changes_hands_takes_its_invitations_along() {
     let anns = world.address("ann");
     verify(&world, &desk, &anns).await;
     let bob = world.place.person(&world.address("bob")).await.unwrap();
+    // Signs in under the address that the account has until then.
+    assert_eq!(bob.profile().await.unwrap_err().status(), Some(404));
     verify(&world, bob.who(), &desk).await;
     let bobs = bob.ensure_profile().await.unwrap();
     assert_eq!(bobs.email.as_deref(), Some(desk.as_str()));
