@@ -285,7 +285,7 @@ impl History {
     fn enter_admin(&mut self, at: usize, on: usize) {
         let rng = &mut self.world.rng;
         let contract = if rng.bool() { 0 } else { rng.usize(..CONTRACTS) };
-        let follows = rng.u8(..3) > 0;
+        let follows = rng.u8(..4) > 0;
         let change = match rng.u8(..100) {
             0..=39 if self.world.members.contains_key(&(at, on)) => {
                 if rng.bool() {
