@@ -295,8 +295,8 @@ impl History {
                 }
             }
             0..=39 => Change::Join(on, contract, follows),
-            40..=64 => change_of_terms(rng, on),
-            65..=76 => {
+            40..=61 => change_of_terms(rng, on),
+            62..=76 => {
                 // Less, in the same partitions: what copies alone can tell.
                 let state = self.world.groups.get(at);
                 let (before, shards) = state.map_or((0, 1), |s| (s.at(s.revision()).0, s.spread().shards));
