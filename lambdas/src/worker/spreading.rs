@@ -1,7 +1,6 @@
 //! After a change of a group's rules: a job for each of its providers, and the end of the former layouts.
 
 use store::StoreError;
-use store::clock::now;
 use store::directory::{Checkpoint, GroupRow, Job, JobKind};
 
 use super::purging::behind;
