@@ -4,36 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::is_invisible;
+
 /// Characters of a purpose at most.
 pub const MAX_PURPOSE: usize = 1_000;
-
-/// Characters that readers cannot see, or that change the order in which others are shown: the controls except for the line
-/// feed, Unicode's `Default_Ignorable_Code_Point`, its line and paragraph separators, the blank Braille pattern, and the
-/// planes that are for tags and private use. A text with one of them can say something else than it seems to.
-const HIDDEN: [(char, char); 22] = [
-    ('\0', '\t'),
-    ('\u{b}', '\u{1f}'),
-    ('\u{7f}', '\u{9f}'),
-    ('\u{ad}', '\u{ad}'),
-    ('\u{34f}', '\u{34f}'),
-    ('\u{61c}', '\u{61c}'),
-    ('\u{115f}', '\u{1160}'),
-    ('\u{17b4}', '\u{17b5}'),
-    ('\u{180b}', '\u{180f}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{2028}', '\u{202e}'),
-    ('\u{2060}', '\u{206f}'),
-    ('\u{2800}', '\u{2800}'),
-    ('\u{3164}', '\u{3164}'),
-    ('\u{fe00}', '\u{fe0f}'),
-    ('\u{feff}', '\u{feff}'),
-    ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff0}', '\u{fffb}'),
-    ('\u{13430}', '\u{13440}'),
-    ('\u{1bca0}', '\u{1bca3}'),
-    ('\u{1d173}', '\u{1d17a}'),
-    ('\u{3fffe}', '\u{10ffff}'),
-];
 
 /// The purpose of a group: 1 to [`MAX_PURPOSE`] characters, trimmed, in which every character can be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,8 +52,9 @@ impl Purpose {
     }
 }
 
+/// Whether a text with this character can say something else than it seems to.
 fn is_hidden(c: char) -> bool {
-    HIDDEN.iter().any(|(from, to)| (*from..=*to).contains(&c))
+    c != '\n' && is_invisible(c)
 }
 
 impl fmt::Display for Purpose {
@@ -99,6 +74,7 @@ impl TryFrom<String> for Purpose {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::all_but;
 
     #[test]
     fn plain_text_with_line_breaks_is_a_purpose() {
@@ -158,32 +134,10 @@ mod tests {
         );
     }
 
-    /// A class of a regular expression with every character that is in none of these ranges. Escapes of characters beyond
-    /// 16 bits differ between dialects, so those stand for themselves.
-    fn all_but(ranges: &[(u32, u32)]) -> String {
-        // Neither surrogates nor what is beyond Unicode are characters.
-        let mut ranges = [ranges, &[(0xd800, 0xdfff), (0x11_0000, 0x11_0000)]].concat();
-        ranges.sort_unstable();
-        let escaped = |code: u32| match code {
-            ..=0xffff => format!("\\u{code:04x}"),
-            _ => char::from_u32(code).unwrap().to_string(),
-        };
-        let (mut class, mut next) = (String::new(), 0);
-        for (from, to) in ranges {
-            if from > next {
-                class += &format!("{}-{}", escaped(next), escaped(from - 1));
-            }
-            next = next.max(to + 1);
-        }
-        format!("[{class}]")
-    }
-
     #[test]
     fn the_description_of_the_api_has_the_pattern_of_a_purpose() {
-        let hidden: Vec<_> = HIDDEN.iter().map(|(from, to)| (u32::from(*from), u32::from(*to))).collect();
-        let spaces = (0..0x1_0000).filter_map(char::from_u32).filter(|c| c.is_whitespace());
-        let spaces: Vec<_> = spaces.map(|c| (u32::from(c), u32::from(c))).collect();
-        let (any, seen) = (all_but(&hidden), all_but(&[hidden, spaces].concat()));
+        let any = all_but(is_hidden);
+        let seen = all_but(|c| is_hidden(c) || c.is_whitespace());
         let schemas: serde_json::Value = serde_json::from_str(include_str!("openapi/schemas.json")).unwrap();
         let schema = &schemas["schemas"]["Purpose"];
         assert_eq!(schema["pattern"], format!("^{any}*{seen}{any}*$"));

@@ -56,6 +56,24 @@ fn stands_alone(c: char) -> bool {
     !joining.contains(&Category::for_char(c))
 }
 
+/// A class of a regular expression with every character that is none of these. Escapes of characters beyond 16 bits
+/// differ between dialects, so those stand for themselves.
+#[cfg(test)]
+pub(crate) fn all_but(excluded: impl Fn(char) -> bool) -> String {
+    let escaped = |c: char| match u32::from(c) {
+        code @ ..=0xffff => format!("\\u{code:04x}"),
+        _ => c.to_string(),
+    };
+    let included: Vec<char> = ('\0'..=char::MAX).filter(|c| !excluded(*c)).collect();
+    let adjacent = |before: &char, after: &char| u32::from(*before) + 1 == u32::from(*after);
+    let ranges = included.chunk_by(adjacent).map(|run| match run {
+        [only] => escaped(*only),
+        [first, .., last] => format!("{}-{}", escaped(*first), escaped(*last)),
+        [] => String::new(),
+    });
+    format!("[{}]", ranges.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +151,13 @@ mod tests {
         }
         let error = check_visible_name("a\u{202e}b").unwrap_err();
         assert_eq!(error.to_string(), "must not contain U+202E, which cannot be seen");
+    }
+
+    #[test]
+    fn the_description_of_the_api_has_the_pattern_of_a_name() {
+        let any = all_but(is_invisible);
+        let seen = all_but(|c| is_invisible(c) || c.is_whitespace());
+        let schemas: serde_json::Value = serde_json::from_str(include_str!("openapi/schemas.json")).unwrap();
+        assert_eq!(schemas["schemas"]["GroupName"]["pattern"], format!("^{any}*{seen}{any}*$"));
     }
 }
