@@ -9,7 +9,7 @@ use super::{CompiledRules, MAX_CONDITION, Question, RuleError, Terms, accept, co
 use crate::datatype::DataType;
 use crate::id::Name;
 use crate::stack::{History, Rule, RuleSet};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, optional_bound};
 
 /// A contract as it is written: every part that is there narrows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +19,10 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<BTreeSet<Name>>,
     /// Only items of this time or later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_bound", skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Only items before this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_bound", skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
     /// Only items that meet this condition, as a Cedar expression about each of `types`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::rules::{CompiledContract, Contract, ContractError, RulePart};
-use domain::time::Timestamp;
+use domain::time::{Timestamp, bound};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::StoreError;
@@ -26,7 +26,7 @@ pub(super) enum Past {
     /// Nothing.
     None,
     /// What is of this time or later.
-    Since(Timestamp),
+    Since(#[serde(deserialize_with = "bound")] Timestamp),
 }
 
 /// What a provider says when they join.

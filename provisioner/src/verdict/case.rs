@@ -52,7 +52,6 @@ fn quoted(text: &str) -> Option<&str> {
 fn instant(text: &str) -> Option<Timestamp> {
     let mut parts = text.split('"');
     let at = parts.nth(1)?;
-    let whole = if at.len() == 10 { format!("{at}T00:00:00Z") } else { at.to_owned() };
     let moved = parts.nth(1).and_then(|by| by.strip_suffix("ms")).and_then(|by| by.parse::<i64>().ok());
-    Some(Timestamp::parse(&whole).ok()?.plus_millis(moved.unwrap_or_default()))
+    Some(domain::rules::compare::instant(at)?.plus_millis(moved.unwrap_or_default()))
 }

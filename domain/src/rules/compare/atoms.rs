@@ -243,7 +243,7 @@ fn literal(json: &Json) -> Option<Literal> {
         return Decimal::parse(text).map(|decimal| Literal::Number(decimal.0));
     }
     if let Some(text) = called("datetime") {
-        return instant(text).map(Literal::Number);
+        return instant(text).map(|time| Literal::Number(time.millis()));
     }
     if let Some(inner) = json.get("neg").and_then(|neg| neg.get("arg")) {
         return match literal(inner)? {
@@ -259,10 +259,17 @@ fn literal(json: &Json) -> Option<Literal> {
     }
 }
 
-/// A time as conditions write it: a day, or an instant with or without milliseconds and offset.
-fn instant(text: &str) -> Option<i64> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    Timestamp::parse(&whole).ok().map(Timestamp::millis)
+/// A time as conditions write it, which is Cedar's form: a day, or an instant whose offset has no colon.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    let whole = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
+        _ if text.len() == 10 => format!("{text}T00:00:00Z"),
+        Some((time, offset)) if offset.starts_with(['+', '-']) => {
+            let (hours, minutes) = offset.split_at_checked(3)?;
+            format!("{time}{hours}:{minutes}")
+        }
+        _ => text.to_owned(),
+    };
+    Timestamp::parse(&whole).ok()
 }
 
 fn pattern(json: &Json) -> Option<Pattern> {

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use abstraction::{Part, is_covered_as_written, shows_no_more};
+pub use atoms::instant;
 use atoms::{Atoms, Points};
 pub use budget::Budget;
 pub use theorem::{Theorem, theorems};
