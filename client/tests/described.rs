@@ -100,7 +100,7 @@ macro_rules! types {
 
 /// Schemas without a type of their own: words, what the calls take apart into parameters, and pages, which the calls of
 /// lists read.
-const NO_TYPE: [&str; 15] = [
+const NO_TYPE: [&str; 16] = [
     "Id",
     "ItemId",
     "DataType",
@@ -110,6 +110,7 @@ const NO_TYPE: [&str; 15] = [
     "OpenApi",
     "ItemPatch",
     "Purpose",
+    "GroupName",
     "GroupPatch",
     "Transfer",
     "NewAudience",

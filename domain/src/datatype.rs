@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::id::Name;
+use crate::json::merge;
 use crate::time::Timestamp;
-use crate::value::{Decimal, Fields, Value};
+use crate::value::{Decimal, Fields, Value, whole};
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,11 +122,7 @@ impl DataType {
         let mut errors = Vec::new();
         for (name, value) in json {
             let Some((name, field)) = self.fields.get_key_value(name.as_str()) else {
-                let known = self.fields.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
-                errors.push(FieldError {
-                    field: name.chars().take(80).collect(),
-                    message: format!("`{}` has no such field; it has {known}", self.name),
-                });
+                errors.push(self.unknown(name));
                 continue;
             };
             if value.is_null() && !field.required {
@@ -146,6 +143,37 @@ impl DataType {
         if errors.is_empty() { Ok(fields) } else { Err(errors) }
     }
 
+    /// The fields of an item after a merge patch (RFC 7396). What the patch does not name stays as it is, even if this type
+    /// would no longer accept it: an item that was valid when it was written can be changed elsewhere.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the fields that the patch names.
+    pub fn patched(
+        &self,
+        before: &Fields,
+        patch: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Fields, Vec<FieldError>> {
+        let mut fields = before.clone();
+        let mut errors = Vec::new();
+        for (name, patch) in patch {
+            let Some((name, field)) = self.fields.get_key_value(name.as_str()) else {
+                errors.push(self.unknown(name));
+                continue;
+            };
+            match field.patched(fields.remove(name), patch) {
+                Ok(value) => fields.extend(value.map(|value| (name.clone(), value))),
+                Err(message) => errors.push(FieldError { field: name.to_string(), message }),
+            }
+        }
+        if errors.is_empty() { Ok(fields) } else { Err(errors) }
+    }
+
+    fn unknown(&self, field: &str) -> FieldError {
+        let known = self.fields.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("`{}` has no such field; it has {known}", self.name);
+        FieldError { field: field.chars().take(80).collect(), message }
+    }
+
     /// The time of an item with these (validated) fields.
     pub fn time_of(&self, fields: &Fields) -> Option<Timestamp> {
         match fields.get(&self.time) {
@@ -161,17 +189,34 @@ impl DataType {
 }
 
 impl Field {
+    /// This field's value after a merge patch; none if the patch removes it.
+    fn patched(&self, before: Option<Value>, patch: &serde_json::Value) -> Result<Option<Value>, String> {
+        if patch.is_null() {
+            return if self.required { Err("is required".into()) } else { Ok(None) };
+        }
+        if self.kind != FieldType::Object {
+            return self.read(patch).map(Some);
+        }
+        let mut merged = match before {
+            Some(Value::Object(object)) => object,
+            _ => serde_json::Value::Null,
+        };
+        merge(&mut merged, patch);
+        self.read(&merged).map(Some)
+    }
+
     /// Reads one JSON value as this field's, or says what would be right.
     fn read(&self, json: &serde_json::Value) -> Result<Value, String> {
         match self.kind {
             FieldType::String => self.text(json).map(Value::String),
             FieldType::Integer => {
-                let number = whole(json).ok_or("must be a whole number of at most 64 bits")?;
+                let number = json.as_number().and_then(whole);
+                let number = number.ok_or("must be a whole number of at most 64 bits")?;
                 self.within(number, |n| n.to_string()).map(Value::Integer)
             }
             FieldType::Decimal => {
                 let number = match json {
-                    serde_json::Value::Number(number) => Decimal::parse(&number.to_string()),
+                    serde_json::Value::Number(number) => Decimal::of_number(number),
                     serde_json::Value::String(text) => Decimal::parse(text),
                     _ => None,
                 };
@@ -239,14 +284,6 @@ fn is_deeper(json: &serde_json::Value, levels: usize) -> bool {
     }
 }
 
-/// A whole number; `93.0` is one too, as JSON Schema has it, as far as a double says whole numbers exactly.
-fn whole(json: &serde_json::Value) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_991.0;
-    let exact = |number: &f64| number.fract() == 0.0 && number.abs() <= EXACT;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 53 bits")]
-    json.as_i64().or_else(|| json.as_f64().filter(exact).map(|number| number as i64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +327,29 @@ mod tests {
         );
         let time = glucose().time_of(&fields).unwrap();
         assert_eq!(glucose().expiry(time).unwrap().to_string(), "2014-02-13T03:42:12Z");
+    }
+
+    #[test]
+    fn a_patch_leaves_alone_what_it_does_not_name() {
+        let mut narrowed = glucose();
+        let before = check(json!({
+            "takenAt": "2014-02-03T05:42:12Z", "mgdl": 1000, "device": "a", "raw": {"x": 1, "y": {"z": 2}},
+        }));
+        let before = before.unwrap();
+        narrowed.fields.get_mut("mgdl").unwrap().max = Some(500);
+        narrowed.fields.get_mut("tags").unwrap().required = true;
+        let patched = |patch: serde_json::Value| {
+            let fields = narrowed.patched(&before, patch.as_object().unwrap());
+            fields.map(|fields| serde_json::Value::from(crate::value::fields_to_json(&fields)))
+        };
+        let changed = patched(json!({"device": "b", "raw": {"x": null, "y": {"w": 3}}})).unwrap();
+        assert_eq!(changed["mgdl"], 1000);
+        assert_eq!(changed["device"], "b");
+        assert_eq!(changed["raw"], json!({"y": {"z": 2, "w": 3}}));
+        assert_eq!(patched(json!({"device": null})).unwrap().get("device"), None);
+        let errors = patched(json!({"mgdl": 501, "tags": null, "device": "c", "colour": 1})).unwrap_err();
+        let fields: BTreeSet<_> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(fields, BTreeSet::from(["colour", "device", "mgdl", "tags"]));
     }
 
     #[test]

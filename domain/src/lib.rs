@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod example;
 pub mod id;
 pub mod item;
+pub mod json;
 pub mod openapi;
 pub mod purpose;
 pub mod replication;

@@ -148,6 +148,13 @@ impl Problem {
             .header("accept", expected)
     }
 
+    /// 415: compressed.
+    pub fn encoded() -> Self {
+        let detail = "send the body without `content-encoding`";
+        Self::new(415, "unsupported-media-type", "the body is encoded", detail)
+            .header("accept-encoding", "identity")
+    }
+
     /// 422: understood, but not acceptable; every mistake is listed.
     pub fn invalid(mistakes: impl IntoIterator<Item = Mistake>) -> Self {
         let mistakes: Vec<Json> =

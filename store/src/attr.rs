@@ -95,7 +95,7 @@ pub(crate) fn to_carried(attribute: &AttributeValue, data_type: &DataType) -> Re
     Ok(Carried { fields, absent: absent.cloned().collect() })
 }
 
-fn from_value(value: &Value) -> AttributeValue {
+pub(crate) fn from_value(value: &Value) -> AttributeValue {
     match value {
         Value::String(value) => text(value),
         Value::Integer(value) => number(value),

@@ -1,6 +1,6 @@
 //! Items in their drives.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use aws_sdk_dynamodb::types::{BatchStatementRequest, ReturnValue};
 use domain::datatype::DataType;
@@ -214,20 +214,43 @@ impl Store {
         Err(StoreError::Missing("item"))
     }
 
-    /// Replaces an item by its next version, if it still has the version before that.
+    /// Makes an item its next version, if it still has the version before that. Only the fields that differ are written: the
+    /// row may have fields that its data type does not know at the moment.
     ///
     /// # Errors
     /// [`StoreError::Condition`] if it has another version or is gone.
-    pub async fn update_item(&self, next: &Item) -> Result<()> {
-        self.client
-            .put_item()
+    pub async fn update_item(&self, before: &Item, next: &Item) -> Result<()> {
+        let key = keys::item(&next.drive, &next.data_type, &next.id);
+        let mut update = self
+            .client
+            .update_item()
             .table_name(&self.tables.data)
-            .set_item(Some(item_row(next)))
+            .set_key(Some(attr::key_row(&key)))
             .condition_expression("ver = :before")
-            .expression_attribute_values(":before", attr::number(next.version.saturating_sub(1)))
-            .send()
-            .await
-            .map_err(sdk)?;
+            .expression_attribute_values(":before", attr::number(before.version))
+            .expression_attribute_values(":version", attr::number(next.version))
+            .expression_attribute_values(":updated", attr::text(next.updated.to_string()));
+        let mut set = format!("SET {VERSION} = :version, {UPDATED} = :updated");
+        let mut remove = String::new();
+        let names: BTreeSet<&Name> = before.fields.keys().chain(next.fields.keys()).collect();
+        for (at, name) in names.into_iter().enumerate() {
+            let value = next.fields.get(name);
+            if value == before.fields.get(name) {
+                continue;
+            }
+            update = update.expression_attribute_names(format!("#{at}"), name.as_str());
+            match value {
+                Some(value) => {
+                    set += &format!(", {BODY}.#{at} = :{at}");
+                    update = update.expression_attribute_values(format!(":{at}"), attr::from_value(value));
+                }
+                None => {
+                    remove += if remove.is_empty() { " REMOVE " } else { ", " };
+                    remove += &format!("{BODY}.#{at}");
+                }
+            }
+        }
+        update.update_expression(set + &remove).send().await.map_err(sdk)?;
         Ok(())
     }
 

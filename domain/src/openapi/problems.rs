@@ -114,7 +114,13 @@ pub const PROBLEMS: &[ProblemType] = &[
         "the item has another version; `version` says which",
     ),
     of("too-large", 413, When::Body, "the body, or an item in it, is too large"),
-    with("unsupported-media-type", 415, When::Body, &["accept"], "the body is of another type"),
+    with(
+        "unsupported-media-type",
+        415,
+        When::Body,
+        &["accept", "accept-encoding"],
+        "the body is of another type, or compressed",
+    ),
     of(
         "invalid",
         422,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::datatype::{DEFAULT_MAX_LENGTH, DataType, Field, FieldType, MAX_SET};
 use crate::id::Name;
+use crate::value::Decimal;
 
 /// Makes the forms of items those of these data types. With none, they stay what any stack's are.
 pub(super) fn insert(components: &mut Json, types: &BTreeMap<Name, DataType>) {
@@ -91,23 +92,15 @@ fn text(field: &Field) -> Json {
     }
 }
 
-/// Four decimal places; written as a text, it loses none on the way.
+/// Four decimal places, as a number or as a text: readers that take numbers for doubles lose digits of a number with more than
+/// 15, so the API writes those as texts.
 fn decimal(field: &Field) -> Json {
-    let places = |ten_thousandths: i64| {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a bound for people and generators; the API checks exactly"
-        )]
-        let number = ten_thousandths as f64 / 10_000.0;
-        json!(number)
-    };
-    let mut number = json!({ "type": "number", "multipleOf": 0.0001 });
-    if let Some(members) = number.as_object_mut() {
-        // What 64 bits of ten-thousandths hold, as far as whole numbers go.
-        let most = json!(i64::MAX / 10_000);
-        let least = json!(i64::MIN / 10_000);
-        members.insert("minimum".into(), field.min.map_or(least, places));
-        members.insert("maximum".into(), field.max.map_or(most, places));
-    }
-    number
+    let bound = |ten_thousandths: i64| Decimal(ten_thousandths).to_number();
+    json!({ "oneOf": [
+        {
+            "type": "number", "multipleOf": 0.0001,
+            "minimum": bound(field.min.unwrap_or(i64::MIN)), "maximum": bound(field.max.unwrap_or(i64::MAX)),
+        },
+        { "type": "string", "pattern": "^-?[0-9]{1,15}(\\.[0-9]{1,4})?$" },
+    ] })
 }

@@ -169,8 +169,30 @@ impl<'a> Call<'a> {
     pub(super) async fn delete_data(&self) -> Answer {
         self.request.parameters(&[])?;
         let caller = self.caller().await?;
-        self.delete_own(&caller.drive, &self.item_id()?, self.request.if_match()?).await?;
+        let id = self.item_id()?;
+        let expected = self.expected_version(&caller.drive, &id).await?;
+        self.delete_own(&caller.drive, &id, expected).await?;
         Ok(Response::empty())
+    }
+
+    /// The version that an item of the caller must have for this request, by `If-Match`; none if any will do.
+    pub(super) async fn expected_version(
+        &self,
+        drive: &DriveId,
+        id: &ItemId,
+    ) -> Result<Option<u64>, Problem> {
+        match self.request.if_match()?.as_deref() {
+            None => Ok(None),
+            Some([version]) => Ok(Some(*version)),
+            // Of several, or of none that an item can have, only the item knows.
+            Some(versions) => {
+                let current = self.own_item(drive, id).await?.version;
+                versions
+                    .contains(&current)
+                    .then_some(Some(current))
+                    .ok_or_else(|| Problem::precondition(current))
+            }
+        }
     }
 
     /// Deletes an item and its copies, if it has the version that is expected.

@@ -41,7 +41,7 @@ impl Call<'_> {
             .items
             .into_iter()
             .map(|json| {
-                serde_json::from_value(json)
+                domain::json::read(json)
                     .map_err(|error| Problem::invalid([Mistake::at("", format!("is not an item: {error}"))]))
             })
             .collect();

@@ -72,7 +72,7 @@ fn entries<T: Named + DeserializeOwned>(batch: Batch) -> Result<Vec<Result<T, Pr
     }
     let mut named = BTreeSet::new();
     let mut read = |json: Json| {
-        let entry: T = serde_json::from_value(json).map_err(|error| {
+        let entry: T = domain::json::read(json).map_err(|error| {
             Problem::invalid([Mistake::at("", format!("is not an entry of this batch: {error}"))])
         })?;
         match named.insert(entry.id().to_owned()) {

@@ -47,7 +47,7 @@ impl RulesToHave {
                 mistakes.push(Mistake::at(format!("rules.{index}"), message));
                 continue;
             }
-            match serde_json::from_value::<Rule>(json) {
+            match domain::json::read::<Rule>(json) {
                 Ok(rule) if rule.types.is_empty() => {
                     mistakes.push(Mistake::at(format!("rules.{index}.types"), "must name a data type"));
                 }

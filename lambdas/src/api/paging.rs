@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use store::page::{Direction, Window};
 
 use super::Call;
+use super::request::bound;
 use super::response::Response;
 use crate::problem::Problem;
 
@@ -40,14 +41,14 @@ impl Paging {
     /// `choosable`, whether the caller may say of which types.
     pub(super) fn of_items(call: &Call<'_>, about: &[&str], choosable: bool) -> Result<Self, Problem> {
         let parameters = call.request.parameters(if choosable { ITEMS_OF_TYPES } else { ITEMS })?;
-        let (from, to) = (time(&parameters, "from")?, time(&parameters, "to")?);
+        let (from, to) = (bound(&parameters, "from")?, bound(&parameters, "to")?);
         let direction = match parameters.get("order").map(String::as_str) {
             None | Some("desc") => Direction::Desc,
             Some("asc") => Direction::Asc,
             Some(_) => return Err(Problem::parameter("order", "it must be asc or desc")),
         };
-        let bound = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-        let ends = [bound(from), bound(to), format!("{direction:?}")];
+        let written = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+        let ends = [written(from), written(to), format!("{direction:?}")];
         let scope = scope(call, about).chain(ends).collect();
         let window = Window { from, to, limit: limit(&parameters, MOST_ITEMS)?, direction, after: None };
         Self { window, scope }.opened(call, &parameters)
@@ -159,11 +160,6 @@ pub(super) fn fit<T>(
 fn scope(call: &Call<'_>, about: &[&str]) -> impl Iterator<Item = String> {
     let operation = format!("{:?}", call.route.operation);
     std::iter::once(operation).chain(about.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
-}
-
-fn time(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<Timestamp>, Problem> {
-    let text = parameters.get(name);
-    text.map(|text| Timestamp::parse(text).map_err(|why| Problem::parameter(name, why))).transpose()
 }
 
 fn limit(parameters: &BTreeMap<String, String>, most: usize) -> Result<usize, Problem> {

@@ -11,6 +11,7 @@ use store::page::{Direction, Window};
 
 use super::contracts::{Joining, Past};
 use super::groups::described;
+use super::request::bound;
 use super::response::Response;
 use super::{Answer, Call};
 use crate::problem::{Mistake, Problem};
@@ -72,16 +73,14 @@ impl Call<'_> {
     fn joining_from_query(&self) -> Result<Joining, Problem> {
         let parameters = self.request.parameters(&["past", "types", "from", "to", "when"])?;
         let text = |name: &str| parameters.get(name).map(String::as_str);
-        let time =
-            |name: &str, text: &str| Timestamp::parse(text).map_err(|why| Problem::parameter(name, why));
-        let past =
-            match text("past") {
-                None | Some("all") => Past::All,
-                Some("none") => Past::None,
-                Some(since) => Past::Since(time("past", since).map_err(|_| {
-                    Problem::parameter("past", "it must be all, none, or the time since when")
-                })?),
-            };
+        let past = match text("past") {
+            None | Some("all") => Past::All,
+            Some("none") => Past::None,
+            Some(_) => {
+                let wrong = |_| Problem::parameter("past", "it must be all, none, or the time since when");
+                bound(&parameters, "past").map_err(wrong)?.map_or(Past::All, Past::Since)
+            }
+        };
         let types = text("types").map(|names| {
             let names = names.split(',').map(|name| {
                 Name::parse(name.trim())
@@ -91,8 +90,8 @@ impl Call<'_> {
         });
         let contract = Contract {
             types: types.transpose()?,
-            from: text("from").map(|from| time("from", from)).transpose()?,
-            to: text("to").map(|to| time("to", to)).transpose()?,
+            from: bound(&parameters, "from")?,
+            to: bound(&parameters, "to")?,
             when: text("when").map(str::to_owned),
         };
         Ok(Joining::new(past, contract))

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::json;
+use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -79,37 +81,44 @@ impl Request {
         if !types.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
             return Err(Problem::media_type(types.first().copied().unwrap_or(JSON)));
         }
+        if self.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Err(Problem::encoded());
+        }
         if self.body.len() > most {
             return Err(Problem::too_large(format!("the body may have at most {most} bytes")));
         }
-        // serde_json refuses what is nested deeper than 128 levels, before it can hurt.
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let what =
-                if error.is_data() { "the body is not what this path takes" } else { "the body is not JSON" };
-            Problem::bad_request(format!("{what}: {error}"))
-        })
+        let body = json::parse(&self.body)
+            .map_err(|error| Problem::bad_request(format!("the body cannot be read as JSON: {error}")))?;
+        json::read(body)
+            .map_err(|error| Problem::bad_request(format!("the body is not what this path takes: {error}")))
     }
 
-    /// The version that the caller wants to change, from `If-Match`.
+    /// The versions of which the caller wants to change the current one, from `If-Match`; none if any will do.
+    ///
+    /// Tags are opaque and compared strongly: one that is weak, or is no version as it is written in an `etag`, is
+    /// nothing that an item can have.
     ///
     /// # Errors
-    /// If the header says something else than one of our tags.
-    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+    /// If the header is no list of entity tags.
+    pub fn if_match(&self) -> Result<Option<Vec<u64>>, Problem> {
         // An empty one is no leave to change whatever is there.
         let value = self.headers.get("if-match").map(|value| value.trim()).filter(|value| *value != "*");
         let Some(value) = value else { return Ok(None) };
-        let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let version = inner.and_then(|inner| inner.parse().ok());
-        version.map(Some).ok_or_else(|| {
+        let tags = entity_tags(value).ok_or_else(|| {
             Problem::bad_request("`if-match` must be the `etag` of an item, such as \"3\" with its quotes")
-        })
+        })?;
+        let version =
+            |tag: Tag| tag.opaque.parse().ok().filter(|v: &u64| !tag.weak && v.to_string() == tag.opaque);
+        Ok(Some(tags.into_iter().filter_map(version).collect()))
     }
 
     /// Whether the caller has this version already, by `If-None-Match`.
     pub fn has_version(&self, version: u64) -> bool {
-        let tag = format!("\"{version}\"");
-        let same = |sent: &str| sent == "*" || sent.strip_prefix("W/").unwrap_or(sent) == tag;
-        self.header("if-none-match").is_some_and(|tags| tags.split(',').any(|sent| same(sent.trim())))
+        let version = version.to_string();
+        self.header("if-none-match").is_some_and(|value| {
+            value == "*"
+                || entity_tags(value).is_some_and(|tags| tags.iter().any(|tag| tag.opaque == version))
+        })
     }
 
     /// The key under which the caller may repeat this request, from `Idempotency-Key`.
@@ -163,13 +172,60 @@ pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Resul
     T::deserialize(member).map(Some)
 }
 
-/// Undoes percent-encoding. A `+` stays what it is: no parameter of ours has spaces, but times have offsets.
+/// The bound of a range that a parameter is.
+///
+/// # Errors
+/// If it is there and no time.
+pub fn bound(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = parameters.get(name) else { return Ok(None) };
+    // The `+` of an offset that was sent as it is: a space is no sign.
+    let parsed = match text.rsplit_once(' ') {
+        Some((before, offset)) if before.contains(':') => {
+            Timestamp::parse_bound(&format!("{before}+{offset}"))
+        }
+        _ => Timestamp::parse_bound(text),
+    };
+    parsed.map(Some).map_err(|why| Problem::parameter(name, why))
+}
+
+/// An entity tag (RFC 9110, 8.8.3).
+struct Tag<'a> {
+    weak: bool,
+    opaque: &'a str,
+}
+
+/// The entity tags of a list; none if it is no such list.
+fn entity_tags(list: &str) -> Option<Vec<Tag<'_>>> {
+    let mut tags = Vec::new();
+    let mut rest = list.trim_start();
+    while !rest.is_empty() {
+        // Empty members of a list are to be ignored.
+        if let Some(behind) = rest.strip_prefix(',') {
+            rest = behind.trim_start();
+            continue;
+        }
+        let (weak, tag) = rest.strip_prefix("W/").map_or((false, rest), |tag| (true, tag));
+        let (opaque, behind) = tag.strip_prefix('"')?.split_once('"')?;
+        if opaque.chars().any(|c| c <= ' ' || c == '\u{7f}') {
+            return None;
+        }
+        tags.push(Tag { weak, opaque });
+        rest = behind.trim_start();
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
+        }
+    }
+    (!tags.is_empty()).then_some(tags)
+}
+
+/// Undoes the encoding of a form (`application/x-www-form-urlencoded`), as clients encode a query: both `+` and `%20` are a
+/// space.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         if byte != b'%' {
-            bytes.push(byte);
+            bytes.push(if byte == b'+' { b' ' } else { byte });
             continue;
         }
         let digits = [rest.next()?, rest.next()?].map(char::from);
@@ -191,7 +247,8 @@ mod tests {
     #[test]
     fn parameters_are_decoded_and_strangers_named() {
         let found = query("from=2014-02-03T03%3A42%3A12+02:00&limit=5&").unwrap();
-        assert_eq!(found["from"], "2014-02-03T03:42:12+02:00");
+        assert_eq!(found["from"], "2014-02-03T03:42:12 02:00");
+        assert_eq!(query("from=a+b%20c%2Bd").unwrap()["from"], "a b c+d");
         assert!(query("form=x").unwrap_err().detail.contains("`form`"));
         for wrong in ["from=%zz", "from=%f", "from=%ff", "limit=1&limit=2", "%", "limit=%"] {
             assert_eq!(query(wrong).unwrap_err().status, 400, "{wrong}");
@@ -231,11 +288,54 @@ mod tests {
             let headers = BTreeMap::from([("if-match".to_owned(), value.to_owned())]);
             Request { headers, ..Request::default() }.if_match().map_err(|problem| problem.status)
         };
-        assert_eq!(with("\"7\""), Ok(Some(7)));
         assert_eq!(with("*"), Ok(None));
-        assert_eq!(with("W/\"7\""), Err(400));
-        assert_eq!(with("7"), Err(400));
-        assert_eq!(with(""), Err(400));
-        assert_eq!(with("*"), Ok(None));
+        for (value, versions) in [
+            ("\"7\"", vec![7]),
+            ("\"1\", \"9\"", vec![1, 9]),
+            (",\"1\",, W/\"2\" , \"a,b\",\"3\",", vec![1, 3]),
+            ("W/\"7\"", vec![]),
+            ("\"01\"", vec![]),
+            ("\"+1\"", vec![]),
+            ("\"\"", vec![]),
+        ] {
+            assert_eq!(with(value), Ok(Some(versions)), "{value}");
+        }
+        for value in ["7", "", ",", "\"7", "\"7\" \"8\"", "w/\"7\"", "*, \"7\"", "\"a b\"", "'7'"] {
+            assert_eq!(with(value), Err(400), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_caller_has_a_version_whose_tag_is_in_the_list_weak_or_not() {
+        let with = |value: &str| {
+            let headers = BTreeMap::from([("if-none-match".to_owned(), value.to_owned())]);
+            Request { headers, ..Request::default() }.has_version(7)
+        };
+        for value in ["*", "\"7\"", "W/\"7\"", "\"1\", W/\"7\""] {
+            assert!(with(value), "{value}");
+        }
+        for value in ["\"1\"", "\"07\"", "7", "\"7\" x", ""] {
+            assert!(!with(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_bound_is_a_time_whose_plus_may_have_become_a_space() {
+        let with = |value: &str| {
+            let parameters = query(&format!("from={value}")).unwrap();
+            bound(&parameters, "from").map(|time| time.map(|time| time.to_string())).map_err(|p| p.status)
+        };
+        let expected = Ok(Some("2014-02-03T03:42:12Z".to_owned()));
+        for value in [
+            "2014-02-03T05:42:12%2B02:00",
+            "2014-02-03T05:42:12+02:00",
+            "2014-02-03+05:42:12+02:00",
+            "2014-02-03%2005:42:12%2B02:00",
+            "2014-02-03T03:42:11.9991Z",
+        ] {
+            assert_eq!(with(value), expected, "{value}");
+        }
+        assert_eq!(with("2014-02-03+03:42:12Z"), expected);
+        assert_eq!(with("2014-02-03+03:42:12"), Err(400));
     }
 }

@@ -1,18 +1,18 @@
 //! What the API does, held against what its description says: every answer in these tests passes through here.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use domain::openapi;
 use domain::routes::{Match, find};
 use lambdas::api::{Request, Response};
 use serde_json::{Value as Json, json};
+use store::document::Document;
 
 use crate::world::World;
 
 /// The description of the stack of these tests.
-static DESCRIPTION: LazyLock<Json> =
-    LazyLock::new(|| openapi::document(&crate::world::document().data_types));
+pub static DESCRIPTION: LazyLock<Arc<Json>> = LazyLock::new(|| description(&crate::world::document()));
 
 fn resolved<'a>(root: &'a Json, mut json: &'a Json) -> &'a Json {
     while let Some(reference) = json.get("$ref").and_then(Json::as_str) {
@@ -108,7 +108,7 @@ fn is_of_type(value: &Json, name: &str) -> bool {
         "object" => value.is_object(),
         "array" => value.is_array(),
         "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
+        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
@@ -116,14 +116,19 @@ fn is_of_type(value: &Json, name: &str) -> bool {
     }
 }
 
+/// The description of a stack.
+pub fn description(document: &Document) -> Arc<Json> {
+    Arc::new(openapi::document(&document.data_types))
+}
+
 /// Holds an answer against the description of its operation.
-pub fn check(request: &Request, response: &Response) {
+pub fn check(description: &Json, request: &Request, response: &Response) {
     let Match::Route(route, _) = find(&request.method, &request.path) else { return };
-    let operation = &DESCRIPTION["paths"][route.path][route.method.to_lowercase()];
+    let operation = &description["paths"][route.path][route.method.to_lowercase()];
     let what = format!("{} {}: {}", route.method, route.path, response.status);
     let described = operation["responses"].get(response.status.to_string());
     let described = described.unwrap_or_else(|| panic!("{what} is not described: {}", response.body));
-    let described = resolved(&DESCRIPTION, described);
+    let described = resolved(description, described);
     let headers: BTreeMap<_, _> = response.headers.iter().map(|(name, value)| (*name, value)).collect();
     for name in headers.keys().filter(|name| !COMMON.contains(name)) {
         assert!(described["headers"].get(name).is_some(), "{what}: the header `{name}` is not described");
@@ -135,7 +140,7 @@ pub fn check(request: &Request, response: &Response) {
     let schema = &described["content"][content_type.as_str()]["schema"];
     assert!(!schema.is_null(), "{what}: {content_type} is not described");
     let body: Json = serde_json::from_str(&response.body).unwrap();
-    if let Some(mistake) = mistake(&DESCRIPTION, schema, &body, "body") {
+    if let Some(mistake) = mistake(description, schema, &body, "body") {
         panic!("{what}: {mistake}");
     }
     // What was taken has to be what the description says is taken.
@@ -145,7 +150,7 @@ pub fn check(request: &Request, response: &Response) {
         // Some tests send `{}` where nothing is needed, as clients do.
         let sent: Json = serde_json::from_slice(&request.body).unwrap_or(json!({}));
         if !schema.is_null()
-            && let Some(mistake) = mistake(&DESCRIPTION, schema, &sent, "request")
+            && let Some(mistake) = mistake(description, schema, &sent, "request")
         {
             panic!("{what}, but {mistake}");
         }

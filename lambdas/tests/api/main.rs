@@ -79,4 +79,6 @@ mod tokens;
 #[cfg(test)]
 mod userinfo;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod world;

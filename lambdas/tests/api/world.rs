@@ -71,11 +71,37 @@ impl UserInfo for FakeUserInfo {
     }
 }
 
+fn api(
+    store: &Store,
+    document: &Arc<Document>,
+    (jobs, userinfo, keys): (FakeJobs, FakeUserInfo, FakeKeys),
+    calls_per_second: u32,
+) -> Api {
+    let settings = ApiSettings {
+        issuer: ISSUER.into(),
+        client_id: CLIENT.into(),
+        userinfo_url: "http://unused".into(),
+        keys_url: "http://unused".into(),
+        calls_per_second,
+    };
+    Api::new(
+        store.clone(),
+        document.clone(),
+        CursorKey::new(vec![7; 32]),
+        settings,
+        Box::new(jobs),
+        Box::new(userinfo),
+        KeyRing::new(Box::new(keys)),
+    )
+}
+
 /// A stack in memory.
 pub struct World {
     pub api: Api,
     pub store: Store,
     pub document: Arc<Document>,
+    /// The description of its API.
+    description: Arc<Json>,
     pub queue: Arc<Mutex<Queue>>,
     pub pool: Known,
     /// How often the pool was asked.
@@ -132,27 +158,14 @@ impl World {
         let store = Store::new(database(calls.clone()).await, Tables::of_stack("t"));
         let document = Arc::new(document());
         let (jobs, userinfo, keys) = (FakeJobs::default(), FakeUserInfo::default(), FakeKeys::of_pool());
-        let settings = ApiSettings {
-            issuer: ISSUER.into(),
-            client_id: CLIENT.into(),
-            userinfo_url: "http://unused".into(),
-            keys_url: "http://unused".into(),
-            calls_per_second,
-        };
-        let api = Api::new(
-            store.clone(),
-            document.clone(),
-            CursorKey::new(vec![7; 32]),
-            settings,
-            Box::new(jobs.clone()),
-            Box::new(userinfo.clone()),
-            KeyRing::new(Box::new(keys.clone())),
-        );
+        let outside = (jobs.clone(), userinfo.clone(), keys.clone());
+        let api = api(&store, &document, outside, calls_per_second);
         let now = Mutex::new(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
         Self {
             api,
             store,
             document,
+            description: crate::described::DESCRIPTION.clone(),
             queue: jobs.0,
             pool: userinfo.0,
             pool_asked: userinfo.1,
@@ -163,6 +176,17 @@ impl World {
             refused: calls.refused,
             now,
         }
+    }
+
+    /// Deploys the stack again, with another document.
+    pub fn deploy(&mut self, change: impl FnOnce(&mut Document)) {
+        let mut document = Document::clone(&self.document);
+        change(&mut document);
+        self.description = crate::described::description(&document);
+        self.document = Arc::new(document);
+        let userinfo = FakeUserInfo(self.pool.clone(), self.pool_asked.clone());
+        let outside = (FakeJobs(self.queue.clone()), userinfo, self.keys.clone());
+        self.api = api(&self.store, &self.document, outside, 1_000_000);
     }
 
     pub fn now(&self) -> Timestamp {
@@ -371,7 +395,7 @@ impl Person<'_> {
 
     pub async fn send(&self, request: Request) -> Reply {
         let response = self.world.api.handle(request.clone(), self.world.now()).await;
-        crate::described::check(&request, &response);
+        crate::described::check(&self.world.description, &request, &response);
         response.into()
     }
 

@@ -122,7 +122,8 @@ fn read(path: &PathBuf) -> Result<Written, Error> {
             "give a JSON file with the item, or `-` for stdin",
         )
     })?;
-    serde_json::from_str(&text).map_err(|why| {
+    let written = domain::json::parse(text.as_bytes()).map_err(|why| why.to_string());
+    written.and_then(|written| domain::json::read(written).map_err(|why| why.to_string())).map_err(|why| {
         let help = "write it as `{\"type\": \"glucose\", \"fields\": {…}}`, as people send it to the API";
         refused(format!("`{name}` is not an item: {why}"), help)
     })
