@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::Select;
 use domain::id::Name;
 use domain::replication::Order;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,32 @@ impl Store {
         }
         counts.values_mut().for_each(|tally| tally.more = true);
         Ok((counts, true))
+    }
+
+    /// How many items of a data type have a field.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_items_with(&self, data_type: &Name, field: &Name) -> Result<Tally> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.tables.data)
+            .select(Select::Count)
+            .filter_expression("begins_with(sk, :prefix) AND attribute_exists(body.#field)")
+            .expression_attribute_names("#field", field.as_str())
+            .expression_attribute_values(":prefix", attr::text(keys::type_prefix(data_type)));
+        let mut tally = Tally { count: 0, more: true };
+        let mut from = None;
+        for _ in 0..PAGES {
+            let page = scan.clone().set_exclusive_start_key(from).send().await.map_err(sdk)?;
+            tally.count += u64::try_from(page.count).unwrap_or_default();
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(Tally { more: false, ..tally });
+            }
+        }
+        Ok(tally)
     }
 
     /// How many copies of these types a group has, tombstones not counted.

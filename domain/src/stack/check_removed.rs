@@ -1,6 +1,6 @@
-//! What left the file: groups and data types that may go (`removed`), and groups under a new name (`renamedFrom`).
+//! What left the file: groups, data types and fields that may go (`removed`), and groups under a new name (`renamedFrom`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::id::Name;
 use crate::stack::Removed;
@@ -19,7 +19,34 @@ pub(super) fn removed(root: &Fields<'_>, report: &mut Report) -> Removed {
         Some(entry) => gone(entry, what, root.get(key), report),
         None => BTreeSet::new(),
     };
-    Removed { groups: names("groups", "group"), data_types: names("dataTypes", "data type") }
+    let (groups, data_types) = (names("groups", "group"), names("dataTypes", "data type"));
+    let fields = match section.get("fields") {
+        Some(entry) => gone_fields(entry, root.get("dataTypes"), report),
+        None => BTreeMap::new(),
+    };
+    Removed { groups, data_types, fields }
+}
+
+/// The fields of a list, such as `glucose.note`, none of which may still be declared.
+fn gone_fields(entry: &Entry, types: Option<&Entry>, report: &mut Report) -> BTreeMap<Name, BTreeSet<Name>> {
+    let mut fields: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
+    for (text, at) in report.distinct(entry).unwrap_or_default() {
+        let (type_text, field_text) = text.split_once('.').unwrap_or((text, ""));
+        let (Ok(data_type), Ok(field)) = (Name::parse(type_text), Name::parse(field_text)) else {
+            let message = format!("{} is not a field of a data type", quoted(text));
+            report.add(codes::NAME, at, message, "write the data type and the field, as in `glucose.note`");
+            continue;
+        };
+        let declared = child(types, type_text).and_then(|of| child(child(Some(of), "fields"), field_text));
+        if let Some(still) = declared {
+            let message = format!("the field {} is under `removed`, and still in the file", quoted(text));
+            let help = "take it out of `fields` to remove it, or out of `removed` to keep it";
+            report.add_pair(codes::REMOVED, at, still.key_at, message, help);
+            continue;
+        }
+        fields.entry(data_type).or_default().insert(field);
+    }
+    fields
 }
 
 /// The names of a list, none of which may still be declared.
@@ -86,6 +113,10 @@ fn listed<'n>(root: &Fields<'n>) -> HashMap<&'n str, At> {
     nodes.iter().filter_map(name).collect()
 }
 
+fn child<'n>(entry: Option<&'n Entry>, key: &str) -> Option<&'n Entry> {
+    children(entry).iter().find(|child| child.key == key)
+}
+
 fn children(entry: Option<&Entry>) -> &[Entry] {
     match entry.map(|entry| &entry.value.kind) {
         Some(Kind::Mapping(entries)) => entries,
@@ -114,6 +145,22 @@ mod tests {
         assert_eq!(stack.groups[&name("new")].renamed_from, Some(name("old")));
         assert!(stack.removed.groups.contains(&name("gone")));
         assert!(stack.removed.data_types.contains(&name("weight")));
+    }
+
+    #[test]
+    fn a_field_is_removed_by_the_names_of_its_type_and_its_own() {
+        let stack = read(&format!("{FILE}removed: {{ fields: [t.note, gone.x, t.unit] }}\n")).unwrap();
+        let fields = stack.removed.fields.iter().map(|(name, fields)| (name.as_str(), fields.len()));
+        assert_eq!(fields.collect::<Vec<_>>(), [("gone", 1), ("t", 2)]);
+        for (wrong, error) in [
+            ("t.at", "FH0124 the field `t.at` is under `removed`, and still in the file"),
+            ("note", "FH0110 `note` is not a field of a data type"),
+            ("t.", "FH0110 `t.` is not a field of a data type"),
+            ("t.a.b", "FH0110 `t.a.b` is not a field of a data type"),
+        ] {
+            let found = read(&format!("{FILE}removed: {{ fields: [{wrong}] }}\n")).unwrap_err();
+            assert!(found.starts_with(error), "{found}");
+        }
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub struct Removed {
     pub groups: BTreeSet<Name>,
     /// Data types, whose items nobody can read or write any more.
     pub data_types: BTreeSet<Name>,
+    /// Fields by data type. Items keep their values, which nobody can read or write any more.
+    #[serde(default)]
+    pub fields: BTreeMap<Name, BTreeSet<Name>>,
 }
 
 /// A group declared in the file.

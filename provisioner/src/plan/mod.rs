@@ -36,7 +36,7 @@ pub use impact::{Consents, Counted, Estimate, Impact, Measure, impact};
 pub use lint::lint;
 pub use make::plan;
 pub use order::PlanError;
-pub use protect::{GroupLoss, Losses, Vanishing, protect, settle_renames, vanishing};
+pub use protect::{GroupLoss, Losses, Vanishing, items, protect, settle_renames, vanishing};
 pub use saved::{Fingerprints, Place, SAVED_VERSION, SavedPlan, SavedPlanError};
 pub use sharing::{
     Course, Known, RuleChange, Sample, Sharing, TypeSharing, note_courses, rule_changes, unapproved,

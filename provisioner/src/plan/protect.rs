@@ -1,7 +1,7 @@
 //! What the file no longer has: renamed, allowed to go, or refused.
 //!
-//! A data type or a group that vanished may have been deleted by a slip of the hand. So the plan says what is in it, and
-//! is refused unless the file names it under `removed`.
+//! A data type, a field or a group that vanished may have been deleted by a slip of the hand. So the plan says what is in it,
+//! and is refused unless the file names it under `removed`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,12 +26,14 @@ pub struct Vanishing {
     pub groups: BTreeSet<Name>,
     /// Data types.
     pub data_types: BTreeSet<Name>,
+    /// Fields of data types that stay.
+    pub fields: BTreeSet<(Name, Name)>,
 }
 
 impl Vanishing {
     /// Whether nothing would go.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.data_types.is_empty()
+        self.groups.is_empty() && self.data_types.is_empty() && self.fields.is_empty()
     }
 }
 
@@ -42,6 +44,9 @@ pub struct Losses {
     /// Items by data type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data_types: BTreeMap<Name, Tally>,
+    /// Items that have a field, by `TYPE.FIELD`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Tally>,
     /// What groups hold, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, GroupLoss>,
@@ -75,7 +80,7 @@ impl std::fmt::Display for GroupLoss {
 impl Losses {
     /// Whether there is nothing to lose.
     pub fn is_empty(&self) -> bool {
-        self.data_types.is_empty() && self.groups.is_empty()
+        self.data_types.is_empty() && self.fields.is_empty() && self.groups.is_empty()
     }
 
     /// One line for each thing that would be lost.
@@ -83,12 +88,14 @@ impl Losses {
         let types =
             self.data_types.iter().map(|(name, tally)| format!("data type `{name}`: {}", items(*tally)));
         let groups = self.groups.iter().map(|(name, loss)| format!("group `{name}`: {loss}"));
+        let fields = self.fields.iter().map(|(name, tally)| format!("field `{name}`: in {}", items(*tally)));
         let more = self.more.then(|| "and more: counting stopped after a while".to_owned());
-        types.chain(groups).chain(more).collect()
+        types.chain(fields).chain(groups).chain(more).collect()
     }
 }
 
-fn items(tally: Tally) -> String {
+/// A number of items.
+pub fn items(tally: Tally) -> String {
     format!("{tally} {}", if tally.count == 1 && !tally.more { "item" } else { "items" })
 }
 
@@ -134,8 +141,15 @@ pub fn vanishing(plan: &Plan) -> Vanishing {
         if node.address.kind == "stackdoc" && node.desired.is_some() {
             let gone =
                 node.changes.iter().filter(|change| change.after.is_none() && !change.known_after_apply);
-            let names = gone.filter_map(|change| change.path.strip_prefix(TYPES));
-            vanishing.data_types.extend(names.filter_map(|name| Name::parse(name).ok()));
+            for path in gone.filter_map(|change| change.path.strip_prefix(TYPES)) {
+                match path.split_once("/fields/") {
+                    Some((data_type, field)) => {
+                        let names = Name::parse(data_type).ok().zip(Name::parse(field).ok());
+                        vanishing.fields.extend(names);
+                    }
+                    None => vanishing.data_types.extend(Name::parse(path).ok()),
+                }
+            }
         }
     }
     vanishing
@@ -147,11 +161,8 @@ pub fn protect(plan: &mut Plan, vanishing: &Vanishing, removed: &Removed, losses
         if node.address.kind == GROUP && node.action == Action::Delete {
             protect_group(node, removed, losses);
         }
-        if node.address.kind == "stackdoc"
-            && node.action == Action::Update
-            && !vanishing.data_types.is_empty()
-        {
-            protect_types(node, &vanishing.data_types, removed, losses);
+        if node.address.kind == "stackdoc" && node.action == Action::Update {
+            protect_types(node, vanishing, removed, losses);
         }
     }
 }
@@ -170,26 +181,55 @@ fn protect_group(node: &mut Node, removed: &Removed, losses: &Losses) {
     ));
 }
 
-fn protect_types(node: &mut Node, gone: &BTreeSet<Name>, removed: &Removed, losses: &Losses) {
-    let said = |name: &Name| {
-        let tally = losses.data_types.get(name).copied().unwrap_or(Tally { count: 0, more: losses.more });
-        format!("data type `{name}` with {}", items(tally))
-    };
-    let kept: Vec<&Name> = gone.iter().filter(|name| !removed.data_types.contains(*name)).collect();
-    if kept.is_empty() {
-        let all: Vec<String> = gone.iter().map(said).collect();
-        node.reason = Some(format!("the file removes {}", all.join(", ")));
-        return;
+fn protect_types(node: &mut Node, vanishing: &Vanishing, removed: &Removed, losses: &Losses) {
+    let none = Tally { count: 0, more: losses.more };
+    let types = vanishing.data_types.iter().map(|name| {
+        let tally = losses.data_types.get(name).copied().unwrap_or(none);
+        let said = format!("data type `{name}` with {}", items(tally));
+        (said, name.to_string(), removed.data_types.contains(name))
+    });
+    let fields = vanishing.fields.iter().map(|(of, field)| {
+        let name = format!("{of}.{field}");
+        let tally = losses.fields.get(&name).copied().unwrap_or(none);
+        let is_named = removed.fields.get(of).is_some_and(|fields| fields.contains(field));
+        (format!("field `{name}` with values in {}", items(tally)), name, is_named)
+    });
+    let (types, fields): (Vec<_>, Vec<_>) = (types.collect(), fields.collect());
+    let mut refused: Vec<String> = times(node).collect();
+    for (list, key, lost) in [
+        (&types, "dataTypes", "which nobody could read any more"),
+        (&fields, "fields", "which would be hidden from everybody"),
+    ] {
+        let kept: Vec<_> = list.iter().filter(|(_, _, is_named)| !is_named).collect();
+        if !kept.is_empty() {
+            let said: Vec<&str> = kept.iter().map(|(said, ..)| said.as_str()).collect();
+            let names: Vec<&str> = kept.iter().map(|(_, name, _)| name.as_str()).collect();
+            refused.push(format!(
+                "the file no longer has {}, {lost}; to give it up, write `removed: {{ {key}: [{}] }}`",
+                said.join(", "),
+                names.join(", ")
+            ));
+        }
     }
-    let list: Vec<String> = kept.iter().map(|name| said(name)).collect();
-    let names: Vec<&str> = kept.iter().map(|name| name.as_str()).collect();
-    node.action = Action::Blocked;
-    node.reason = Some(format!(
-        "the file no longer has {}, which nobody could read any more; to give it up, write \
-         `removed: {{ dataTypes: [{}] }}`",
-        list.join(", "),
-        names.join(", ")
-    ));
+    if !refused.is_empty() {
+        node.action = Action::Blocked;
+        node.reason = Some(refused.join("; "));
+    } else if !vanishing.data_types.is_empty() || !vanishing.fields.is_empty() {
+        let all: Vec<&str> = types.iter().chain(&fields).map(|(said, ..)| said.as_str()).collect();
+        node.reason = Some(format!("the file removes {}", all.join(", ")));
+    }
+}
+
+/// The data types whose `time` would be another field, each with the reason why it cannot be.
+fn times(node: &Node) -> impl Iterator<Item = String> {
+    node.changes.iter().filter_map(|change| {
+        let data_type = change.path.strip_prefix(TYPES)?.strip_suffix("/time")?;
+        let (before, after) = (change.before.as_ref()?.as_str()?, change.after.as_ref()?.as_str()?);
+        Some(format!(
+            "the `time` of data type `{data_type}` cannot change from `{before}` to `{after}`, because the identifiers of \
+             its items contain their times; keep `time: {before}`, or declare a data type of another name with `time: {after}`"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -243,10 +283,10 @@ mod tests {
     /// A stack that lost a group and a data type.
     fn lossy() -> Plan {
         let gone = change("document/dataTypes/weight", json!({"name": "weight"}), None);
-        let changed = change("document/dataTypes/glucose/time", json!("a"), Some(json!("b")));
+        let field = change("document/dataTypes/glucose/fields/note", json!({"type": "string"}), None);
         plan(vec![
             node("group.clinic", Action::Delete, None, vec![]),
-            node("stackdoc.main", Action::Update, Some(json!({})), vec![gone, changed]),
+            node("stackdoc.main", Action::Update, Some(json!({})), vec![gone, field]),
         ])
     }
 
@@ -254,6 +294,7 @@ mod tests {
         let copies = Tally { count: 120, more: true };
         Losses {
             data_types: BTreeMap::from([(name("weight"), Tally { count: 1, more: false })]),
+            fields: BTreeMap::from([("glucose.note".to_owned(), Tally { count: 41, more: false })]),
             groups: BTreeMap::from([("clinic".to_owned(), GroupLoss { members: 3, copies })]),
             more: false,
         }
@@ -274,19 +315,36 @@ mod tests {
         let reasons: Vec<_> = settled.into_iter().map(|(_, reason)| reason).collect();
         insta::assert_snapshot!(reasons.join("\n"), @r"
         the file no longer has it, and it holds 3 members and at least 120 copies; to delete it, write `removed: { groups: [clinic] }`, or `renamedFrom: clinic` at the group that it became
-        the file no longer has data type `weight` with 1 item, which nobody could read any more; to give it up, write `removed: { dataTypes: [weight] }`
+        the file no longer has data type `weight` with 1 item, which nobody could read any more; to give it up, write `removed: { dataTypes: [weight] }`; the file no longer has field `glucose.note` with values in 41 items, which would be hidden from everybody; to give it up, write `removed: { fields: [glucose.note] }`
         ");
     }
 
     #[test]
+    fn the_time_of_a_data_type_cannot_become_another_field() {
+        let changed = change("document/dataTypes/glucose/time", json!("takenAt"), Some(json!("seen")));
+        let mut plan = plan(vec![node("stackdoc.main", Action::Update, Some(json!({})), vec![changed])]);
+        let gone = vanishing(&plan);
+        assert!(gone.is_empty());
+        protect(&mut plan, &gone, &Removed::default(), &Losses::default());
+        assert_eq!(plan.nodes[0].action, Action::Blocked);
+        insta::assert_snapshot!(plan.nodes[0].reason.as_deref().unwrap(), @"the `time` of data type `glucose` cannot change from `takenAt` to `seen`, because the identifiers of its items contain their times; keep `time: takenAt`, or declare a data type of another name with `time: seen`");
+    }
+
+    #[test]
     fn what_the_file_names_may_go() {
-        let removed =
-            Removed { groups: [name("clinic")].into(), data_types: [name("weight"), name("other")].into() };
+        let removed = Removed {
+            groups: [name("clinic")].into(),
+            data_types: [name("weight"), name("other")].into(),
+            fields: BTreeMap::from([(name("glucose"), BTreeSet::from([name("note")]))]),
+        };
         assert_eq!(
             settled(&removed),
             [
                 (Action::Delete, "the file removes it, with 3 members and at least 120 copies".to_owned()),
-                (Action::Update, "the file removes data type `weight` with 1 item".to_owned()),
+                (
+                    Action::Update,
+                    "the file removes data type `weight` with 1 item, field `glucose.note` with values in 41 items".to_owned()
+                ),
             ]
         );
     }

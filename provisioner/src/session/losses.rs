@@ -34,6 +34,10 @@ pub(super) async fn of_vanishing(session: &Session, vanishing: &Vanishing) -> Re
         let of = |name: &Name| items.get(name).copied().unwrap_or(Tally { count: 0, more });
         losses.data_types = vanishing.data_types.iter().map(|name| (name.clone(), of(name))).collect();
     }
+    for (data_type, field) in &vanishing.fields {
+        let tally = or_nothing(store.count_items_with(data_type, field).await)?;
+        losses.fields.insert(format!("{data_type}.{field}"), tally);
+    }
     for name in &vanishing.groups {
         if let Some(group) = or_nothing(store.declared_group(name).await)? {
             let types = types(session, &vanishing.data_types);

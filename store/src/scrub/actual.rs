@@ -1,5 +1,7 @@
 //! A row of *replicas* as it is, readable or not.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::datatype::DataType;
 use domain::id::{DriveId, GroupId, ItemId, Name};
@@ -57,6 +59,8 @@ pub(super) struct Actual {
 pub(super) struct Copy {
     pub order: Order,
     pub carried: Carried,
+    /// Whether it has values that the data type of today does not know.
+    pub surplus: bool,
 }
 
 impl Actual {
@@ -66,7 +70,10 @@ impl Actual {
             let order: Order = attr::get_text(row, ORDER)?.parse().map_err(|_| "no order")?;
             expires.as_ref().map_err(Clone::clone)?;
             let carried = row.get(BODY).map(|body| attr::to_carried(body, data_type)).transpose()?;
-            Ok(Copy { order, carried: carried.unwrap_or_default() })
+            let carried = carried.unwrap_or_default();
+            let stored = row.get(BODY).and_then(|body| body.as_m().ok()).map_or(0, HashMap::len);
+            let surplus = stored > carried.fields.len() + carried.absent.len();
+            Ok(Copy { order, carried, surplus })
         };
         Self { stored: row.get(ORDER).cloned(), read: read().ok(), expires: expires.ok().flatten() }
     }

@@ -21,12 +21,16 @@ pub(super) fn finding(desired: &Decision, actual: Option<&Actual>, now: Timestam
             let Some(copy) = &actual.read else { return Some(Finding::Altered) };
             if copy.order < *order {
                 let same = agrees(copy.order, *order)
+                    && !copy.surplus
                     && copy.carried.fields == carried.fields
                     && copy.carried.absent.is_superset(&carried.absent)
                     && actual.expires == expires;
                 return (!same).then_some(Finding::Outdated);
             }
-            let same = copy.order == *order && copy.carried == *carried && actual.expires == expires;
+            let same = copy.order == *order
+                && !copy.surplus
+                && copy.carried == *carried
+                && actual.expires == expires;
             (!same).then_some(Finding::Altered)
         }
     }
@@ -81,7 +85,7 @@ mod tests {
     }
 
     fn copy(order: Order, number: i64, expires: Option<i64>) -> Actual {
-        let read = super::super::actual::Copy { order, carried: carried(number) };
+        let read = super::super::actual::Copy { order, carried: carried(number), surplus: false };
         Actual { stored: Some(attr::text(order.to_string())), read: Some(read), expires }
     }
 
@@ -110,6 +114,16 @@ mod tests {
         told.read.as_mut().unwrap().carried.absent.insert(Name::parse("note").unwrap());
         assert_eq!(found(&asking, Some(&told)), None);
         assert_eq!(found(&wanted, Some(&told)), None, "more than is asked harms nobody");
+    }
+
+    #[test]
+    fn a_copy_with_values_that_its_type_does_not_know_is_not_left_alone() {
+        let wanted = write(order(2, 3), 200, None);
+        for (stored, finding) in [(order(2, 3), Finding::Altered), (order(2, 1), Finding::Outdated)] {
+            let mut actual = copy(stored, 200, None);
+            actual.read.as_mut().unwrap().surplus = true;
+            assert_eq!(found(&wanted, Some(&actual)), Some(finding));
+        }
     }
 
     #[test]

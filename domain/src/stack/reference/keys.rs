@@ -515,6 +515,14 @@ pub const REMOVED: Section = Section {
             "Data types that are given up: nobody can read or write items of them any more.",
             TEXTS,
         ),
+        key(
+            "fields",
+            "list of `TYPE.FIELD`",
+            "none",
+            "Fields that are given up, such as `glucose.note`. Items keep their values, which nobody can read or write any more; \
+             if the field is declared again, they are there again.",
+            TEXTS,
+        ),
     ],
 };
 

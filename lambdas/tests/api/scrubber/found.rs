@@ -35,6 +35,46 @@ async fn a_copy_that_was_added_by_hand_is_removed() {
 }
 
 #[tokio::test]
+async fn values_of_a_field_that_left_its_type_are_removed_from_copies_and_come_back_with_it() {
+    let mut world = World::new().await;
+    let (device, group) = (Name::parse("device").unwrap(), {
+        let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+        let group = ann.group("everything").await;
+        ann.admit(&group, "consumer", &ann).await;
+        let fields = json!({"takenAt": "2014-01-01T00:00:00Z", "mgdl": 200, "device": "d1"});
+        bob.post("/user/data", json!({"type": "glucose", "fields": fields})).await.expect(201);
+        ann.admit(&group, "provider", &bob).await;
+        world.rules(&group, json!([{"types": ["glucose"]}]), 1).await;
+        world.work().await;
+        world.pass_days(1);
+        group
+    });
+    let carried = async |world: &World| {
+        let rows = copies(world).await;
+        let bodies: Vec<_> = rows.values().filter_map(|row| row.get("body")?.as_m().ok().cloned()).collect();
+        assert_eq!(bodies.len(), 1);
+        bodies[0].get("device").and_then(|value| value.as_s().ok().cloned())
+    };
+    let shown = async |world: &World| {
+        let items = world.visitor("ann").all(&format!("/groups/{group}/data")).await;
+        items[0]["fields"].get("device").cloned()
+    };
+    let declared = world.document.data_types["glucose"].fields[&device].clone();
+    assert_eq!(carried(&world).await.as_deref(), Some("d1"));
+    world.deploy(|document| drop(document.data_types.get_mut("glucose").unwrap().fields.remove(&device)));
+    assert_eq!(shown(&world).await, None, "it is hidden before it is removed");
+    assert_eq!(scrub(&world, FULL).await.unwrap().found.repaired(), 1);
+    assert_eq!(carried(&world).await, None);
+    assert_eq!(scrub(&world, FULL).await.unwrap().found.repaired(), 0);
+    world.deploy(|document| {
+        drop(document.data_types.get_mut("glucose").unwrap().fields.insert(device.clone(), declared));
+    });
+    assert_eq!(scrub(&world, FULL).await.unwrap().found.repaired(), 1);
+    assert_eq!(carried(&world).await.as_deref(), Some("d1"));
+    assert_eq!(shown(&world).await, Some(json!("d1")));
+}
+
+#[tokio::test]
 async fn a_copy_in_a_partition_where_its_group_keeps_none_is_removed() {
     let world = World::new().await;
     let shared = Shared::in_world(&world).await;

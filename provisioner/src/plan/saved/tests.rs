@@ -84,6 +84,7 @@ fn lossy() -> SavedPlan {
     let name = |text: &str| Name::parse(text).unwrap();
     let losses = Losses {
         data_types: [(name("mood"), tally(0, true)), (name("weight"), tally(40_120, true))].into(),
+        fields: [("glucose.note".to_owned(), tally(41, false))].into(),
         groups: [("clinic".to_owned(), GroupLoss { members: 3, copies: tally(120, false) })].into(),
         more: true,
     };
@@ -106,6 +107,11 @@ fn what_would_be_lost_is_saved_with_its_counts() {
         "weight": {
           "count": 40120,
           "more": true
+        }
+      },
+      "fields": {
+        "glucose.note": {
+          "count": 41
         }
       },
       "groups": {

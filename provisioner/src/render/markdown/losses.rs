@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use super::{MOST, code};
-use crate::plan::{Action, Losses, Plan};
+use crate::plan::{Action, Losses, Plan, items};
 
 /// More than these are folded away.
 const SHOWN: usize = 12;
@@ -47,10 +47,14 @@ fn rows(losses: &Losses) -> Vec<String> {
     types.sort_by_key(|(_, tally)| Reverse(tally.count));
     let mut groups: Vec<_> = losses.groups.iter().collect();
     groups.sort_by_key(|(_, loss)| Reverse((loss.copies.count, loss.members)));
-    let types = types.into_iter().map(|(name, tally)| {
-        let items = if tally.count == 1 && !tally.more { "item" } else { "items" };
-        format!("| data type {} | {tally} {items} |\n", code(name.as_str()))
-    });
+    let types = types
+        .into_iter()
+        .map(|(name, tally)| format!("| data type {} | {} |\n", code(name.as_str()), items(*tally)));
+    let mut fields: Vec<_> = losses.fields.iter().collect();
+    fields.sort_by_key(|(_, tally)| Reverse(tally.count));
+    let fields = fields
+        .into_iter()
+        .map(|(name, tally)| format!("| field {} | its value in {} |\n", code(name), items(*tally)));
     let groups = groups.into_iter().map(|(name, loss)| format!("| group {} | {loss} |\n", code(name)));
-    types.chain(groups).collect()
+    types.chain(fields).chain(groups).collect()
 }

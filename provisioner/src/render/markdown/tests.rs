@@ -72,6 +72,7 @@ fn lossy(groups: usize) -> (Plan, Losses) {
     let losses = Losses {
         data_types: [(domain::id::Name::parse("weight").unwrap(), Tally { count: 40_120, more: true })]
             .into(),
+        fields: [("glucose.note".to_owned(), tally(1))].into(),
         groups: (0..groups).map(|n| (name(n), of_group(n))).collect(),
         more: true,
     };
@@ -93,8 +94,8 @@ fn of_many_losses_the_largest_are_shown_and_the_others_folded_away() {
     let (made, losses) = lossy(30);
     let text = super::plan(&made, &losses);
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
-    assert!(at("| group <code>ward-29</code>") < at("<summary>and 19 more</summary>"), "{text}");
-    assert!(at("<summary>and 19 more</summary>") < at("| group <code>ward-00</code>"), "{text}");
+    assert!(at("| group <code>ward-29</code>") < at("<summary>and 20 more</summary>"), "{text}");
+    assert!(at("<summary>and 20 more</summary>") < at("| group <code>ward-00</code>"), "{text}");
     assert_eq!(text.matches("| would be lost | with |\n|---|---|\n| ").count(), 2, "{text}");
 
     let (made, losses) = lossy(20_000);
