@@ -72,6 +72,19 @@ async fn what_makes_something_is_repeated_under_one_key_and_another_call_has_ano
 }
 
 #[tokio::test]
+async fn numbers_of_an_item_keep_their_digits() {
+    let raw = r#"{"z":12345678901234567890123,"a":[31.245270191439438,9007199254740991.0,1e+400,0.10]}"#;
+    let answer = item().to_string().replace("93", &format!("9007199254740993,\"raw\":{raw}"));
+    let api = Api::new(move |_, _| {
+        Reply::Full(200, vec![("content-type", "application/json".to_owned())], answer.clone())
+    });
+    let client = client(&api.await);
+    let item = client.item("1").await.unwrap();
+    assert_eq!(item.fields["mgdl"], 9_007_199_254_740_993_u64);
+    assert_eq!(item.fields["raw"].to_string(), raw);
+}
+
+#[tokio::test]
 async fn what_could_be_done_twice_is_sent_once() {
     let api = Api::new(|_, _| problem("unavailable", 503, &json!({}))).await;
     let client = client(&api);

@@ -1,9 +1,14 @@
 //! Values come back as they were sent, or are refused.
 
+use std::time::{Duration, Instant};
+
 use domain::datatype::{Field, FieldType};
 use domain::id::Name;
+use fastrand::Rng;
+use lambdas::replicator::Replicator;
 use serde_json::{Value as Json, json};
 
+use crate::requests::image;
 use crate::world::{Person, Reply, World, text};
 
 const TIME: &str = "2014-02-03T03:42:12Z";
@@ -134,6 +139,113 @@ async fn an_object_comes_back_as_it_was_sent_on_every_path() {
     for fields in shown {
         assert_eq!(fields["raw"].to_string(), expected);
     }
+}
+
+/// A JSON document as the API writes it, of at most so many levels.
+fn document(random: &mut Rng, levels: usize) -> String {
+    match random.u8(0..if levels == 0 { 8 } else { 12 }) {
+        0 => ["null", "true", "false"][random.usize(0..3)].into(),
+        1 => random.i64(..).to_string(),
+        2 => Some(f64::from_bits(random.u64(..))).filter(|f| f.is_finite()).unwrap_or(-0.0).to_string(),
+        3..=5 => {
+            let digits = |random: &mut Rng, most: usize| {
+                (0..random.usize(1..=most)).map(|_| random.digit(10)).collect::<String>()
+            };
+            let mut number = if random.bool() { "-".to_owned() } else { String::new() };
+            number += match digits(random, 25).trim_start_matches('0') {
+                "" => "0",
+                whole => whole,
+            };
+            if random.bool() {
+                number += &format!(".{}", digits(random, 25));
+            }
+            if random.u8(0..4) == 0 {
+                number += &format!("e{}{}", if random.bool() { '+' } else { '-' }, digits(random, 3));
+            }
+            number
+        }
+        6 | 7 => text_of(random),
+        8 | 9 => {
+            let elements: Vec<_> = (0..random.usize(0..4)).map(|_| document(random, levels - 1)).collect();
+            format!("[{}]", elements.join(","))
+        }
+        _ => {
+            let names: std::collections::BTreeSet<_> =
+                (0..random.usize(0..4)).map(|_| text_of(random)).collect();
+            let member = |name: String| format!("{name}:{}", document(random, levels - 1));
+            format!("{{{}}}", names.into_iter().map(member).collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
+fn text_of(random: &mut Rng) -> String {
+    let length = random.usize(0..6);
+    Json::from((0..length).map(|_| random.char(..)).collect::<String>()).to_string()
+}
+
+/// Sends 100,000 documents, 50 in each item, and reads them wherever items are shown.
+#[tokio::test]
+async fn a_hundred_thousand_documents_come_back_as_they_were_sent() {
+    const ITEMS: usize = 2_000;
+    const EACH: usize = 50;
+    let world = World::new().await;
+    let (ann, bob, cy) = (world.person("ann").await, world.person("bob").await, world.person("cy").await);
+    let group = ann.group("everything").await;
+    ann.admit(&group, "provider", &bob).await;
+    ann.admit(&group, "consumer", &cy).await;
+    world.rules(&group, json!([{"types": ["glucose"]}]), 1).await;
+    world.work().await;
+    let seed = 20_261_129;
+    let mut random = Rng::with_seed(seed);
+    let documents = |random: &mut Rng| {
+        let documents: Vec<_> = (0..EACH).map(|_| document(random, 4)).collect();
+        format!("[{}]", documents.join(","))
+    };
+    let sent: Vec<String> = (0..ITEMS).map(|_| documents(&mut random)).collect();
+    for (part, documents) in sent.chunks(100).enumerate() {
+        let item =
+            |(at, raw): (usize, &String)| reading(&format!(r#""mgdl":{part},"note":"{at}","raw":{raw}"#));
+        let items: Vec<_> = documents.iter().enumerate().map(item).collect();
+        let results = sent_batch(&bob, &items).await;
+        assert!(results.iter().all(|result| result["status"] == 201), "seed {seed}: {results:?}");
+    }
+    let replicator = Replicator::new(world.store.clone(), world.document.clone());
+    let mut from = None;
+    loop {
+        let scan = world.store.client().scan().table_name("t-data").limit(200).set_exclusive_start_key(from);
+        let page = scan.send().await.unwrap();
+        let records = page.items().iter().map(|row| {
+            let keys = json!({ "pk": image(row)["pk"], "sk": image(row)["sk"] });
+            json!({ "eventName": "INSERT", "dynamodb": { "Keys": keys, "NewImage": image(row) } })
+        });
+        // As text, as the function gets it.
+        let event = json!({ "Records": records.collect::<Vec<_>>() }).to_string();
+        let deadline = Instant::now() + Duration::from_secs(600);
+        replicator.handle(&serde_json::from_str(&event).unwrap(), deadline).await.unwrap();
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            break;
+        }
+    }
+    let own = bob.all("/user/data?limit=500").await;
+    let shared = cy.all(&format!("/groups/{group}/data?limit=500")).await;
+    let exported = bob.all("/user/data/export").await;
+    let exported: Vec<_> = exported.into_iter().filter_map(|entry| entry.get("item").cloned()).collect();
+    for (what, items) in [("own", own), ("shared", shared), ("exported", exported)] {
+        assert_eq!(items.len(), ITEMS, "{what}");
+        for item in items {
+            let fields = &item["fields"];
+            let part = usize::try_from(fields["mgdl"].as_u64().unwrap()).unwrap();
+            let at: usize = text(&fields["note"]).parse().unwrap();
+            assert_eq!(fields["raw"].to_string(), sent[part * 100 + at], "{what}, seed {seed}");
+        }
+    }
+}
+
+async fn sent_batch(person: &Person<'_>, items: &[String]) -> Vec<Json> {
+    let body = format!(r#"{{"items":[{}]}}"#, items.join(","));
+    let results = sent(person, "POST", "/user/data/batch", &body).await.expect(200);
+    results["results"].as_array().unwrap().clone()
 }
 
 #[tokio::test]

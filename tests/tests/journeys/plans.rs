@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use journeys::{Emulator, World, stack_yaml};
+use journeys::{Emulator, World, stack_yaml, until};
 use provision::error::{Error, Exit};
 use provision::event::{Collected, Event};
 use provision::plan::{Action, Found, iam};
@@ -132,7 +132,7 @@ async fn a_lost_state_is_rebuilt_from_names_and_tags_and_nothing_is_left_to_do()
     let before = open().await.state.load().await.unwrap().unwrap();
     let table = format!("{}-control", world.name);
     world.clients.dynamodb().delete_table().table_name(&table).send().await.unwrap();
-    journeys::until("the table is gone", async || {
+    until("the table is gone", async || {
         let described = world.clients.dynamodb().describe_table().table_name(&table).send().await;
         described.is_err().then_some(())
     })
@@ -184,6 +184,38 @@ async fn a_group_or_a_data_type_that_vanishes_is_kept_until_the_file_names_it() 
     let (applied, _) = world.apply().await;
     assert_eq!(applied.summary.deleted, 1, "{:?}", applied.summary);
     assert_eq!(world.apply().await.1, 0);
+}
+
+#[tokio::test]
+async fn a_field_that_vanishes_is_kept_and_refused_until_the_file_names_it() {
+    let world = World::new("fields").await;
+    let person = world.person("somebody").await;
+    let id = person.read_glucose("2024-01-01T08:00:00Z", 200).await;
+    let text = std::fs::read_to_string(&world.file).unwrap();
+    let device = text.lines().find(|line| line.trim_start().starts_with("device:")).unwrap();
+    let without = text.replacen(&format!("{device}\n"), "", 1);
+
+    std::fs::write(&world.file, &without).unwrap();
+    let refused = apply(&world.options(), &Approval::Given).await.unwrap_err();
+    let said = refused.to_string();
+    assert_eq!(refused.code(), "FH0406", "{said}");
+    assert!(said.contains("field `glucose.device` with values in 1 item"), "{said}");
+    assert!(said.contains("`removed: { fields: [glucose.device] }`"), "{said}");
+
+    std::fs::write(&world.file, format!("{without}removed:\n  fields: [glucose.device]\n")).unwrap();
+    world.apply().await;
+    let hidden = async || {
+        let item = person.item(&id).await.unwrap();
+        item.fields.get("device").is_none().then_some(())
+    };
+    until("the functions have the new document", hidden).await;
+    person.update_item(&id, &serde_json::json!({ "mgdl": 210 }), None).await.unwrap();
+
+    std::fs::write(&world.file, &text).unwrap();
+    world.apply().await;
+    let shown = async || person.item(&id).await.unwrap().fields.get("device").cloned();
+    assert_eq!(until("the field is there again", shown).await, "sensor");
+    assert_eq!(person.sees_own().await, [210]);
 }
 
 /// `iam:GetRole` for a call; none for what needs no permission, or is a transaction of what others are listed for.
