@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bench::cases::{cold, create, join, page, provision, redeliver, rules, scale, speed};
+use bench::cases::{cold, create, join, large, page, provision, redeliver, rules, scale, speed};
 use bench::error::{BenchError, Result};
 use bench::function;
 use bench::report::Report;
@@ -37,6 +37,8 @@ enum Case {
     Create,
     /// A page of a group's copies
     Page,
+    /// A page of large items
+    Large,
     /// Joining with a past, and leaving again
     Join,
     /// The same as `join`
@@ -73,6 +75,9 @@ async fn measure(args: &Args) -> Result<Vec<Report>> {
     if wanted(Case::Page) {
         let rows = sizes(&[1_000, 10_000, 100_000], 2);
         reports.push(page::run(sizes(&[1, 10, 100, 1_000], 3), rows, 1_000).await?);
+    }
+    if wanted(Case::Large) {
+        reports.push(large::run(sizes(&[1_000, 16_000, 64_000, 99_000], 4)).await?);
     }
     if wanted(Case::Join) || args.case == Case::Leave {
         reports.push(join::run(sizes(&[100, 1_000, 10_000, 100_000], 2)).await?);

@@ -1,6 +1,6 @@
 //! Deterministic counts that must not grow. Sizes are small; the boundaries between batches are among them.
 
-use bench::cases::{create, join, page, redeliver, rules, speed};
+use bench::cases::{create, join, large, page, redeliver, rules, speed};
 use bench::report::{Check, Report};
 
 /// What a report says was not shown, but for what is known to be so.
@@ -18,6 +18,12 @@ async fn a_new_item_is_one_write_for_it_and_one_for_each_group() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_costs_the_same_whoever_provides_and_however_much_there_is() {
     let report = page::run(&[1, 10, 100], &[200, 2_000], 200).await.unwrap();
+    assert_eq!(missed(&report, |_| false), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_items_reads_little_more_than_it_shows() {
+    let report = large::run(&[16_000, 64_000, 99_000]).await.unwrap();
     assert_eq!(missed(&report, |_| false), Vec::<String>::new());
 }
 

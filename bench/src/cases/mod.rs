@@ -3,6 +3,7 @@
 pub mod cold;
 pub mod create;
 pub mod join;
+pub mod large;
 pub mod page;
 pub mod provision;
 pub mod redeliver;
