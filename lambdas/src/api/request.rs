@@ -200,17 +200,17 @@ fn entity_tags(list: &str) -> Option<Vec<Tag<'_>>> {
     let mut rest = list.trim_start();
     while !rest.is_empty() {
         // Empty members of a list are to be ignored.
-        if let Some(behind) = rest.strip_prefix(',') {
-            rest = behind.trim_start();
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after.trim_start();
             continue;
         }
         let (weak, tag) = rest.strip_prefix("W/").map_or((false, rest), |tag| (true, tag));
-        let (opaque, behind) = tag.strip_prefix('"')?.split_once('"')?;
+        let (opaque, after) = tag.strip_prefix('"')?.split_once('"')?;
         if opaque.chars().any(|c| c <= ' ' || c == '\u{7f}') {
             return None;
         }
         tags.push(Tag { weak, opaque });
-        rest = behind.trim_start();
+        rest = after.trim_start();
         if !rest.is_empty() && !rest.starts_with(',') {
             return None;
         }

@@ -29,17 +29,23 @@ fn field(kind: FieldType) -> Field {
     serde_json::from_value(json!({ "type": kind })).unwrap()
 }
 
+/// A stack whose readings have one more field.
+async fn with_field(field_name: &str, kind: FieldType) -> World {
+    let mut world = World::new().await;
+    world.deploy(|document| {
+        let glucose = document.data_types.get_mut("glucose").unwrap();
+        glucose.fields.insert(name(field_name), field(kind));
+    });
+    world
+}
+
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 #[tokio::test]
 async fn a_whole_number_is_kept_to_the_digit_or_refused() {
-    let mut world = World::new().await;
-    world.deploy(|document| {
-        let glucose = document.data_types.get_mut("glucose").unwrap();
-        glucose.fields.insert(name("count"), field(FieldType::Integer));
-    });
+    let world = with_field("count", FieldType::Integer).await;
     let ann = world.person("ann").await;
     for (number, kept) in [
         ("9007199254740991.0", Some("9007199254740991")),
@@ -78,11 +84,7 @@ async fn a_whole_number_is_kept_to_the_digit_or_refused() {
 
 #[tokio::test]
 async fn a_decimal_of_four_places_is_kept_to_the_digit_or_refused() {
-    let mut world = World::new().await;
-    world.deploy(|document| {
-        let glucose = document.data_types.get_mut("glucose").unwrap();
-        glucose.fields.insert(name("dose"), field(FieldType::Decimal));
-    });
+    let world = with_field("dose", FieldType::Decimal).await;
     let ann = world.person("ann").await;
     for (number, kept) in [
         ("92233720368547.5807", Some(r#""92233720368547.5807""#)),
